@@ -1,0 +1,1 @@
+# doc: what is built here

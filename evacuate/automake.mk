@@ -1,0 +1,1 @@
+# evacuate: what is built here

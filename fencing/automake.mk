@@ -1,0 +1,1 @@
+# fencing: what is built here

@@ -1,0 +1,1 @@
+# hamon/alert: what is built here

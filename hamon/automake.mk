@@ -1,0 +1,1 @@
+# hamon: what is built here

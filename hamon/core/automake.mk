@@ -1,0 +1,1 @@
+# hamon/core: what is built here

@@ -1,0 +1,1 @@
+# hamon/ctl: what is built here

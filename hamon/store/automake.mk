@@ -1,0 +1,1 @@
+# hamon/store: what is built here

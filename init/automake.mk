@@ -1,0 +1,1 @@
+# init: what is built here
