@@ -1,1 +1,2 @@
 # hamon: what is built here
+noinst_HEADERS += hamon/config.h
