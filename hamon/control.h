@@ -12,7 +12,9 @@
  * second in the server for a client that does not listen. The price: libqb trusts what a connected client writes
  * into the rings (indexes, and the paths to unlink), so whoever is let in can crash the server and more. Members
  * of the group are therefore as trusted as root; nobody else ever gets a ring.
- * A client costs three rings of CTL_MESSAGE_MAX_BYTES in /dev/shm while connected, and no anonymous memory.
+ * A client costs three rings of CTL_MESSAGE_MAX_BYTES in /dev/shm while connected, and no anonymous memory. (A
+ * process that locks its memory must use MCL_ONFAULT: libqb allocates as much as a hello asks for before it asks
+ * whether to accept.)
  *
  * Nothing here blocks the loop: replies that a client does not fetch end that client; connections that say
  * nothing are closed; all numbers are bounded.
