@@ -9,3 +9,11 @@ check_PROGRAMS += tests/unit/sha256_test
 TESTS += tests/unit/sha256_test
 tests_unit_sha256_test_SOURCES = tests/unit/sha256_test.c
 tests_unit_sha256_test_LDADD = libhamon_common.a
+libhamon_common_a_SOURCES += hamon/common/diskid.c hamon/common/diskid_block.c hamon/common/diskid.h
+
+# What needs libxml2 is a library of its own: hamond does not link it.
+noinst_LIBRARIES += libhamon_xml.a
+libhamon_xml_a_CPPFLAGS = $(AM_CPPFLAGS) $(XML_CFLAGS)
+libhamon_xml_a_SOURCES = hamon/common/domxml.c hamon/common/domxml.h hamon/common/domxml_tree.c \
+	hamon/common/domxml_tree.h hamon/common/domxml_disks.c hamon/common/domxml_devices.c \
+	hamon/common/domxml_meta.c hamon/common/domxml_redact.c

@@ -3,8 +3,10 @@
  *   file:PLACE-ID:NAME        a file in a folder that hamon has marked (DIR/.hamon/place-id)
  *   path:/real/path           a file in a folder without a mark, or a device without an identity: the
  *                             path of this host, proof of nothing elsewhere
- *   wwn:..  serial:..  lv:VG-UUID/LV-UUID   block devices
- *   nbd:..  iscsi:..  rbd:..  gluster:..  nfs:..  PROTOCOL:..   network disks, from the XML alone
+ *   wwn:..  serial:..  lv:VG-UUID/LV-UUID   block devices ("-partN" behind the whole disk's for a partition)
+ *   nbd:HOST:PORT/EXPORT  iscsi:HOST:PORT/IQN/LUN  rbd:POOL/IMAGE  gluster:HOST/VOLUME/PATH  nfs:HOST/PATH
+ *   PROTOCOL:HOST:PORT/NAME                 network disks, from the XML alone; one whose server is a
+ *                             socket or the loopback of this host is a path:
  *
  * Everything here but diskid_network touches file systems, and a dead mount blocks it in the kernel for
  * good: call it only in a process of its own that has a deadline, or under an alarm whose handler may lose
@@ -38,6 +40,16 @@ int diskid_of(const struct domxml_disk *disk, struct diskid *ret);
 /* The same for a plain path of a file or block device. */
 int diskid_file(const char *path, struct diskid *ret);
 int diskid_block(const char *path, char *id, size_t size);
+
+/*
+ * The identity of device major:minor from sysfs ("/sys") and the udev database ("/run/udev/data"), so that a
+ * test can bring its own. 0, -ENODATA when there is none that holds on other hosts, other -errno.
+ */
+int diskid_device(const char *sysfs, const char *udev, unsigned int major, unsigned int minor, char *id,
+		  size_t size);
+
+/* Whether an identity holds on other hosts too: all but path:. */
+bool diskid_is_global(const char *id);
 
 /* From the XML alone, touches nothing: -EINVAL without a source or server, -ENAMETOOLONG. */
 int diskid_network(const struct domxml_disk *disk, char *id, size_t size);

@@ -12,6 +12,7 @@
 
 #define DOMXML_BYTES_MAX (1u << 20)
 #define DOMXML_DISKS_MAX 256
+#define DOMXML_BACKING_MAX 64
 #define DOMXML_DEVICES_MAX 256
 #define DOMXML_SERVERS_MAX 16
 #define DOMXML_HOSTS_MAX 64
@@ -44,9 +45,8 @@ struct domxml_disk {
 	char *format;   /* driver's type ("raw", "qcow2") or NULL when the XML does not say */
 	char *protocol; /* "nbd", "iscsi", "rbd", "gluster", "nfs", "https", ... or NULL */
 	char *query;    /* what follows "?" of an http(s) source, or NULL */
-	char *auth_user;
-	char *nfs_user, *nfs_group;
-	char *backing; /* path that the XML itself names as the first backing file, or NULL */
+	/* The backing image that the XML itself names (it overrides what the image says), or NULL. */
+	struct domxml_disk *backing;
 	struct domxml_server *servers;
 	size_t n_servers;
 	bool readonly;  /* the guest cannot write it */
