@@ -32,6 +32,7 @@ enum config_control_plane { CONFIG_PLANE_LIBVIRT };
 struct config_option {
 	char *key;
 	char *value;
+	unsigned int line;
 };
 
 struct config_options {

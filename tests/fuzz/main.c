@@ -1,4 +1,7 @@
-/* Replays files through a fuzz target, for builds without libFuzzer: every argument is a file or a folder of files. */
+/*
+ * Replays files through a fuzz target, for builds without libFuzzer: every argument is a file or a folder of
+ * files. Without arguments, as in "make check", fuzz_NAME replays its seeds, tests/fuzz/corpus/NAME.
+ */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -49,10 +52,24 @@ static int folder_replay(const char *path)
 	return failed;
 }
 
+static int seeds_replay(const char *program)
+{
+	const char *slash = strrchr(program, '/'), *name = slash ? slash + 1 : program;
+	const char *srcdir = getenv("HAMON_SRCDIR");
+	char path[4096];
+
+	if (!strncmp(name, "fuzz_", 5))
+		name += 5;
+	snprintf(path, sizeof(path), "%s/tests/fuzz/corpus/%s", srcdir ? srcdir : ".", name);
+	return folder_replay(path);
+}
+
 int main(int argc, char **argv)
 {
 	int failed = 0;
 
+	if (argc < 2)
+		failed = seeds_replay(argv[0]);
 	for (int i = 1; i < argc; i++)
 		failed |= folder_replay(argv[i]);
 	printf("%u inputs replayed\n", replayed);

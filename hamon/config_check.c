@@ -1,0 +1,262 @@
+/*
+ * The configuration as a whole: what is right line by line and wrong together. The dangerous mistake is a
+ * device that switches off another host than the one meant: the same agent with the same options for two hosts.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "hamon/config_internal.h"
+#include "hamon/config_keys.h"
+#include "hamon/config_value.h"
+
+struct check {
+	const char *file;
+	struct hamon_config *config;
+	struct config_errors *errors;
+};
+
+#define COMPLAIN(c, line, ...) config_error_add((c)->errors, (c)->file, line, false, __VA_ARGS__)
+#define WARN(c, line, ...) config_error_add((c)->errors, (c)->file, line, true, __VA_ARGS__)
+
+/* Limits. */
+
+static void order_check(const struct check *c, const char *key, uint64_t value, const char *least_text,
+			uint64_t least)
+{
+	char is[32], must[32];
+
+	if (value >= least)
+		return;
+	config_duration_format(value, is, sizeof(is));
+	config_duration_format(least, must, sizeof(must));
+	COMPLAIN(c, 0, "%s: expected at least %s (%s), found %s", key, must, least_text, is);
+}
+
+static void limits_check(const struct check *c)
+{
+	const struct hamon_config *config = c->config;
+
+	order_check(c, "[cluster] coordinator_timeout", config->cluster.coordinator_timeout_ms,
+		    "two beats", 2 * config->cluster.beat_ms);
+	order_check(c, "[cluster] tilt", config->cluster.tilt_ms, "one beat", config->cluster.beat_ms);
+	order_check(c, "[storage] beacon_interval", config->storage.beacon_interval_ms,
+		    "one probe_timeout", config->storage.probe_timeout_ms);
+	order_check(c, "[storage] max_beacon_age", config->storage.max_beacon_age_ms,
+		    "a beacon_interval and a probe_timeout",
+		    config->storage.beacon_interval_ms + config->storage.probe_timeout_ms);
+	order_check(c, "[fencing] retry_backoff_max", config->fencing.retry_backoff_max_ms,
+		    "the retry_backoff", config->fencing.retry_backoff_ms);
+	if (config->hosts_count && config->cluster.max_failed_hosts >= config->hosts_count)
+		WARN(c, 0, "[cluster] max_failed_hosts: with %" PRIu64 " of %zu hosts the brake never holds",
+		     config->cluster.max_failed_hosts, config->hosts_count);
+}
+
+/* References. */
+
+static void required_check(const struct check *c)
+{
+	for (size_t i = 0; i < c->config->devices_count; i++) {
+		const struct config_device *device = &c->config->devices[i];
+
+		if (!device->agent)
+			COMPLAIN(c, device->line, "[fence-device %s]: expected \"agent = NAME\" in this section",
+				 device->name);
+	}
+}
+
+static void level_resolve(const struct check *c, const struct config_host *host, size_t number)
+{
+	const struct config_level *level = &host->levels[number];
+	struct config_guess guess;
+
+	for (size_t i = 0; i < level->count; i++) {
+		struct config_level_device *place = &level->devices[i];
+
+		place->device = config_device_find(c->config, place->name);
+		if (place->device)
+			continue;
+		config_guess_begin(&guess, place->name);
+		for (size_t d = 0; d < c->config->devices_count; d++)
+			config_guess_offer(&guess, c->config->devices[d].name);
+		COMPLAIN(c, level->line, "[host %s] fence_level_%zu: there is no [fence-device %s]%s%s%s",
+			 host->name, number + 1, place->name, guess.best ? "; did you mean \"" : "",
+			 guess.best ? guess.best : "", guess.best ? "\"?" : "");
+	}
+}
+
+static void host_check(const struct check *c, struct config_host *host)
+{
+	size_t last = 0;
+
+	for (size_t i = 0; i < CONFIG_LEVELS_MAX; i++) {
+		if (!host->levels[i].line)
+			continue;
+		level_resolve(c, host, i);
+		if (i != last)
+			WARN(c, host->levels[i].line, "[host %s] fence_level_%zu: there is no fence_level_%zu",
+			     host->name, i + 1, last + 1);
+		last = i + 1;
+		host->fenceable = true;
+	}
+	if (!host->fenceable)
+		WARN(c, host->line, "[host %s]: no fence_level_1: HAMON CAN NEVER PROVE THIS HOST DEAD BY ITSELF; "
+		     "when it fails, none of its instances starts elsewhere until a person says "
+		     "\"hamonctl confirm-fenced %s\"", host->name, host->name);
+}
+
+/* Whether any host has the device in one of its levels. */
+static bool device_used(const struct hamon_config *config, const struct config_device *device)
+{
+	for (size_t h = 0; h < config->hosts_count; h++)
+		for (size_t l = 0; l < CONFIG_LEVELS_MAX; l++)
+			for (size_t i = 0; i < config->hosts[h].levels[l].count; i++)
+				if (config->hosts[h].levels[l].devices[i].device == device)
+					return true;
+	return false;
+}
+
+/* Two hosts and one switch. */
+
+static bool secrets_same(const char *a, const char *b)
+{
+	return a == b || (a && b && !strcmp(a, b));
+}
+
+/* Another secrets file may name another address, so only what is the same in everything is called so. */
+static bool target_same(const struct config_level_device *a, const struct config_level_device *b)
+{
+	struct config_option left[2 * CONFIG_OPTIONS_MAX], right[2 * CONFIG_OPTIONS_MAX];
+	size_t count;
+
+	if (!a->device || !b->device || !a->device->agent || !b->device->agent)
+		return false;
+	if (strcmp(a->device->agent, b->device->agent) ||
+	    !secrets_same(a->device->secrets_path, b->device->secrets_path))
+		return false;
+	count = config_options_merge(a, left);
+	if (config_options_merge(b, right) != count)
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(left[i].key, right[i].key) || strcmp(left[i].value, right[i].value))
+			return false;
+	return true;
+}
+
+static const struct config_level_device *host_target_find(const struct config_host *host,
+							   const struct config_level_device *target)
+{
+	for (size_t l = 0; l < CONFIG_LEVELS_MAX; l++)
+		for (size_t i = 0; i < host->levels[l].count; i++)
+			if (target_same(&host->levels[l].devices[i], target))
+				return &host->levels[l].devices[i];
+	return NULL;
+}
+
+static void host_targets_check(const struct check *c, size_t number)
+{
+	const struct config_host *host = &c->config->hosts[number];
+
+	for (size_t l = 0; l < CONFIG_LEVELS_MAX; l++) {
+		for (size_t i = 0; i < host->levels[l].count; i++) {
+			const struct config_level_device *mine = &host->levels[l].devices[i];
+
+			for (size_t h = 0; h < number; h++) {
+				const struct config_level_device *other =
+					host_target_find(&c->config->hosts[h], mine);
+
+				if (!other)
+					continue;
+				COMPLAIN(c, host->levels[l].line, "[host %s] fence_level_%zu: %s would switch off "
+					 "[host %s] (its %s is given the same options); expected something that "
+					 "tells them apart, such as \"%s plug=%s\"", host->name, l + 1,
+					 mine->name, c->config->hosts[h].name, other->name, mine->name, host->name);
+				break;
+			}
+		}
+	}
+}
+
+static void pair_check(const struct check *c)
+{
+	const struct config_host *hosts = c->config->hosts;
+
+	if (c->config->hosts_count == 2 && hosts[0].fence_delay_ms == hosts[1].fence_delay_ms &&
+	    hosts[0].priority == hosts[1].priority)
+		WARN(c, 0, "[host %s] and [host %s] have the same priority and fence_delay: unless a quorum "
+		     "device decides, each may fence the other when the network between them fails",
+		     hosts[0].name, hosts[1].name);
+}
+
+void config_check_whole(const char *file, struct hamon_config *config, struct config_errors *errors)
+{
+	struct check c = { file, config, errors };
+
+	limits_check(&c);
+	required_check(&c);
+	for (size_t i = 0; i < config->hosts_count; i++)
+		host_check(&c, &config->hosts[i]);
+	for (size_t i = 0; i < config->devices_count; i++)
+		if (!device_used(config, &config->devices[i]))
+			WARN(&c, config->devices[i].line, "[fence-device %s]: no host names this device",
+			     config->devices[i].name);
+	if (!config->hosts_count)
+		WARN(&c, 0, "there is no [host NAME]: HAMON CAN FENCE NOTHING, so nothing is ever evacuated "
+		     "without a person");
+	pair_check(&c);
+	for (size_t i = 0; i < config->hosts_count; i++)
+		host_targets_check(&c, i);
+}
+
+/* Files. */
+
+/* Who can write the file decides what is switched off; who can read it knows the passwords. */
+static void secrets_check(const struct check *c, const struct config_device *device)
+{
+	const char *path = device->secrets_path;
+	struct stat st;
+
+	if (stat(path, &st))
+		COMPLAIN(c, device->line, "[fence-device %s] secrets: %s: %s", device->name, path,
+			 strerror(errno));
+	else if (!S_ISREG(st.st_mode))
+		COMPLAIN(c, device->line, "[fence-device %s] secrets: %s: expected a file", device->name, path);
+	else if (st.st_uid != 0)
+		COMPLAIN(c, device->line, "[fence-device %s] secrets: %s: expected a file that belongs to root, "
+			 "found user id %u", device->name, path, (unsigned int)st.st_uid);
+	else if ((st.st_mode & 07777) != 0600 && (st.st_mode & 07777) != 0400)
+		COMPLAIN(c, device->line, "[fence-device %s] secrets: %s: expected mode 0600, found %04o",
+			 device->name, path, (unsigned int)(st.st_mode & 07777));
+}
+
+static bool program_there(const char *folder, const char *name)
+{
+	char path[CONFIG_LINE_MAX + 64];
+
+	snprintf(path, sizeof(path), "%s%s", name[0] == '/' ? "" : folder, name);
+	return !access(path, X_OK);
+}
+
+void config_check_files(const char *file, const struct hamon_config *config,
+			struct config_errors *errors)
+{
+	struct check c = { file, (struct hamon_config *)config, errors };
+
+	for (size_t i = 0; i < config->devices_count; i++) {
+		const struct config_device *device = &config->devices[i];
+
+		if (device->secrets_path)
+			secrets_check(&c, device);
+		if (device->agent && !program_there("/usr/sbin/", device->agent))
+			WARN(&c, device->line, "[fence-device %s] agent: there is no program %s%s on this host",
+			     device->name, device->agent[0] == '/' ? "" : "/usr/sbin/", device->agent);
+	}
+	for (size_t i = 0; i < config->alerts.agents_count; i++)
+		if (!program_there("", config->alerts.agents[i].path))
+			WARN(&c, 0, "[alerts] agent: there is no program %s on this host",
+			     config->alerts.agents[i].path);
+}

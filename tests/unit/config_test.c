@@ -1,0 +1,462 @@
+/*
+ * hamon/config.c: what it says about whole files (tests/fuzz/corpus/config/NAME.conf with the expected texts in
+ * tests/unit/config/NAME.txt; the same files are seeds of the fuzzer), what it reads, and single values.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "hamon/config.h"
+#include "hamon/config_internal.h"
+#include "hamon/config_keys.h"
+#include "hamon/config_value.h"
+#include "tests/unit/test.h"
+
+static char *file_read(const char *folder, const char *name, const char *suffix, size_t *ret_len)
+{
+	const char *srcdir = getenv("HAMON_SRCDIR");
+	char path[4096], *text;
+	FILE *f;
+	long len;
+
+	snprintf(path, sizeof(path), "%s/%s/%s%s", srcdir ? srcdir : ".", folder, name, suffix);
+	f = fopen(path, "rb");
+	if (!f) {
+		perror(path);
+		exit(1);
+	}
+	fseek(f, 0, SEEK_END);
+	len = ftell(f);
+	rewind(f);
+	text = calloc(1, (size_t)len + 1);
+	CHECK_INT(fread(text, 1, (size_t)len, f), len);
+	fclose(f);
+	*ret_len = (size_t)len;
+	return text;
+}
+
+/* What a person would read about the text, and at its end whether it can be used. */
+static char *text_report(const char *name, const char *text, size_t len)
+{
+	struct config_errors errors = { 0 };
+	struct hamon_config *config = NULL;
+	char digest[CONFIG_DIGEST_SIZE], *report = NULL;
+	size_t size;
+	FILE *out = open_memstream(&report, &size);
+	int rc = config_parse(text, len, name, &config, &errors);
+
+	config_errors_print(&errors, out);
+	if (!rc) {
+		config_digest(config, digest);
+		fprintf(out, "usable, digest %s\n", digest);
+	} else {
+		fprintf(out, "not usable: %zu errors, %zu warnings\n", errors.errors, errors.warnings);
+	}
+	fclose(out);
+	CHECK(!rc == !errors.errors);
+	CHECK(!rc == !!config);
+	config_free(config);
+	config_errors_free(&errors);
+	return report;
+}
+
+static unsigned int golden_check(const char *name)
+{
+	char shown[256], *text, *expected, *report;
+	size_t text_len, expected_len;
+
+	text = file_read("tests/fuzz/corpus/config", name, ".conf", &text_len);
+	expected = file_read("tests/unit/config", name, ".txt", &expected_len);
+	snprintf(shown, sizeof(shown), "%s.conf", name);
+	report = text_report(shown, text, text_len);
+	if (strcmp(report, expected)) {
+		fprintf(stderr, "--- expected about %s\n%s--- found\n%s---\n", shown, expected, report);
+		exit(1);
+	}
+	free(report);
+	free(expected);
+	free(text);
+	return 1;
+}
+
+static void files_get_their_texts(void)
+{
+	static const char *const names[] = {
+		"empty", "full", "keys", "levels", "limits", "secrets", "sections", "values",
+		"wrong-host",
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		golden_check(names[i]);
+}
+
+static struct hamon_config *config_of(const char *text)
+{
+	struct config_errors errors = { 0 };
+	struct hamon_config *config = NULL;
+	int rc = config_parse(text, strlen(text), "test", &config, &errors);
+
+	if (rc)
+		config_errors_print(&errors, stderr);
+	CHECK_INT(rc, 0);
+	config_errors_free(&errors);
+	return config;
+}
+
+static void defaults_are_the_documented_ones(void)
+{
+	struct hamon_config *config = config_of("");
+
+	CHECK_INT(config->cluster.protect, CONFIG_PROTECT_ALL);
+	CHECK_STR(config->cluster.libvirt_uri, "qemu:///system");
+	CHECK_INT(config->cluster.start_grace_ms, 30000);
+	CHECK_INT(config->cluster.failure_window_ms, 300000);
+	CHECK_INT(config->cluster.max_failed_share, 34);
+	CHECK_INT(config->cluster.beat_ms, 1000);
+	CHECK_INT(config->evacuation.parallel_starts, 4);
+	CHECK_INT(config->evacuation.lock_patience_ms, 120000);
+	CHECK_INT(config->storage.max_beacon_age_ms, 60000);
+	CHECK_INT(config->fencing.retry_backoff_max_ms, 600000);
+	CHECK_STR(config->alerts.directory, SYSCONFDIR "/hamon/alerts.d");
+	CHECK_STR(config->store.path, LOCALSTATEDIR "/lib/hamon");
+	CHECK_INT(config->hosts_count + config->devices_count + config->alerts.agents_count, 0);
+	config_free(config);
+}
+
+static void everything_is_read(void)
+{
+	size_t len;
+	char *text = file_read("tests/fuzz/corpus/config", "full", ".conf", &len);
+	struct config_option options[2 * CONFIG_OPTIONS_MAX];
+	struct hamon_config *config = config_of(text);
+	const struct config_host *h1 = config_host_find(config, "h1");
+	const struct config_device *ipmi1 = config_device_find(config, "ipmi1");
+	const struct config_level *level = &h1->levels[1];
+
+	CHECK_INT(config->cluster.protect, CONFIG_PROTECT_OPTED_IN);
+	CHECK_INT(config->cluster.tilt_ms, 1500);
+	CHECK_INT(config->cluster.max_failed_share, 50);
+	CHECK_INT(config->evacuation.verify_ms, 0);
+	CHECK_INT(config->fencing.retry_backoff_max_ms, 3600000);
+	CHECK_INT(config->alerts.agents_count, 3);
+	CHECK_STR(config->alerts.agents[0].recipient, "/var/log/hamon-alerts");
+	CHECK(!config->alerts.agents[1].recipient);
+	CHECK_STR(config->alerts.agents[2].recipient, "on call, at night");
+	CHECK_INT(ipmi1->timeout_ms, 40000);
+	CHECK_INT(ipmi1->retries, 2);
+	CHECK_STR(ipmi1->secrets_path, "/etc/hamon/secrets/ipmi1");
+	CHECK_STR(ipmi1->options.list[1].value, "1");
+	CHECK_STR(config_device_find(config, "pdu")->agent, "/opt/fence_pdu");
+	CHECK(h1->power_on_after && h1->fenceable);
+	CHECK_INT(h1->fence_delay_ms, 5000);
+	CHECK_INT(h1->priority, 10);
+	CHECK_INT(level->count, 3);
+	CHECK(level->devices[2].device == config_device_find(config, "pdu2"));
+	CHECK_STR(level->devices[2].options.list[0].value, "left, 3");
+	CHECK_INT(config_options_merge(&level->devices[2], options), 2);
+	CHECK_STR(options[0].value, "192.0.2.21");
+	CHECK_STR(options[1].value, "left, 3"); /* the host's plug wins over the device's */
+	CHECK(!config_host_find(config, "h3") && !config_device_find(config, "h1"));
+	CHECK(config_host_find(config, "h2")->levels[1].count == 1);
+	CHECK(!config_host_find(config, "h2")->power_on_after);
+	config_free(config);
+	free(text);
+}
+
+static void text_expect(const char *text, size_t len, const char *expected)
+{
+	char *report = text_report("x", text, len);
+
+	CHECK_STR(report, expected);
+	free(report);
+}
+
+static void no_text_is_refused_at_once(void)
+{
+	char *large = malloc(CONFIG_BYTES_MAX + 1);
+
+	text_expect("\xef\xbb\xbf[cluster]\n", 13,
+		    "x:1: error: expected plain UTF-8, found a byte order mark\n"
+		    "not usable: 1 errors, 0 warnings\n");
+	text_expect("[cluster]\nbeat\0= 1s\n", 20,
+		    "x:2: error: expected UTF-8 text, found a byte that is none or a control character\n"
+		    "not usable: 1 errors, 0 warnings\n");
+	text_expect("\n\n\033[31m", 7,
+		    "x:3: error: expected UTF-8 text, found a byte that is none or a control character\n"
+		    "not usable: 1 errors, 0 warnings\n");
+	text_expect("# \xc3\x28", 4,
+		    "x:1: error: expected UTF-8 text, found a byte that is none or a control character\n"
+		    "not usable: 1 errors, 0 warnings\n");
+	memset(large, '#', CONFIG_BYTES_MAX + 1);
+	text_expect(large, CONFIG_BYTES_MAX + 1, "x: error: expected at most 1048576 bytes\n"
+		    "not usable: 1 errors, 0 warnings\n");
+	free(large);
+}
+
+static void long_lines_are_refused(void)
+{
+	char text[2 * CONFIG_LINE_MAX];
+
+	/* The longest line that fits: the key and its value come through whole. */
+	snprintf(text, sizeof(text), "[alerts]\r\nagent = /%0*d\r\n", CONFIG_LINE_MAX - 9, 0);
+	config_free(config_of(text));
+	snprintf(text, sizeof(text), "[alerts]\nagent = /%0*d\nagent=/x", CONFIG_LINE_MAX - 8, 0);
+	text_expect(text, strlen(text), "x:2: error: expected a line of at most 1024 bytes, found 1025\n"
+		    "x: warning: there is no [host NAME]: HAMON CAN FENCE NOTHING, so nothing is ever evacuated "
+		    "without a person\nnot usable: 1 errors, 1 warnings\n");
+}
+
+static void errors_are_bounded(void)
+{
+	char *text = calloc(3, 1000);
+	struct config_errors errors = { 0 };
+	struct hamon_config *config = (void *)1;
+
+	for (int i = 0; i < 1000; i++)
+		strcat(text, "x\n");
+	CHECK_INT(config_parse(text, strlen(text), "x", &config, &errors), -EINVAL);
+	CHECK(config == (void *)1); /* untouched */
+	CHECK_INT(errors.errors, 1000);
+	CHECK_INT(errors.count, CONFIG_ERRORS_MAX);
+	config_errors_free(&errors);
+	free(text);
+}
+
+static void counts_are_bounded(void)
+{
+	char *text = NULL, *report;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	for (int i = 0; i <= CONFIG_HOSTS_MAX; i++)
+		fprintf(out, "[host h%d]\n", i);
+	for (int i = 0; i <= CONFIG_DEVICES_MAX; i++)
+		fprintf(out, "[fence-device d%d]\nagent=x\n", i);
+	fprintf(out, "[alerts]\n");
+	for (int i = 0; i <= CONFIG_AGENTS_MAX; i++)
+		fprintf(out, "agent=/a%d\n", i);
+	fprintf(out, "[fence-device o]\nagent=x\n");
+	fclose(out);
+	report = text_report("x", text, size);
+	CHECK(strstr(report, "x:65: error: [host h64]: expected at most 64 sections of this kind\n"));
+	CHECK(strstr(report, "not usable: 4 errors, "));
+	free(report);
+	free(text);
+}
+
+static void digest_is_of_meanings(void)
+{
+	static const char *const same[] = {
+		"[cluster]\nbeat=1s\ntilt=60s\n[fence-device d]\nagent=a\noption.x=1\noption.y=2\n"
+		"[host h]\nfence_level_1=d\n[host i]\nfence_level_1=d plug=2\n",
+		"[host i]\nfence_level_1= d  plug=2 ; more\n[fence-device d]\noption.y=2\noption.x=1\n"
+		"agent=a\nsecrets=/elsewhere\n[host h]\nfence_level_1=d\npriority=0\n"
+		"[cluster]\ntilt=1m\n[store]\npath=/elsewhere\n",
+	};
+	static const char *const other[] = {
+		"[cluster]\nbeat=2s\n", "[cluster]\nmax_failed_share=35%\n", "[cluster]\nprotect=opted-in\n",
+		"[fence-device d]\nagent=a\n", "[fence-device e]\nagent=a\n", "[fence-device d]\nagent=b\n",
+		"[fence-device d]\nagent=a\noption.x=1\n", "[fence-device d]\nagent=a\noption.x=2\n",
+		"[host h]\n", "[host h]\npower_on_after=yes\n", "[storage]\nprobe_timeout=2s\n",
+		"[fence-device d]\nagent=a\n[fence-device e]\nagent=a\n[host h]\nfence_level_1=d,e\n",
+		"[fence-device d]\nagent=a\n[fence-device e]\nagent=a\n[host h]\nfence_level_1=d\nfence_level_2=e\n",
+		"[fence-device d]\nagent=a\n[fence-device e]\nagent=a\n[host h]\nfence_level_1=e\nfence_level_2=d\n",
+		"",
+	};
+	char digests[15][CONFIG_DIGEST_SIZE];
+	struct hamon_config *config;
+
+	for (size_t i = 0; i < 2; i++) {
+		config = config_of(same[i]);
+		config_digest(config, digests[i]);
+		config_free(config);
+	}
+	CHECK_STR(digests[0], digests[1]);
+	for (size_t i = 0; i < 15; i++) {
+		config = config_of(other[i]);
+		config_digest(config, digests[i]);
+		config_free(config);
+		for (size_t j = 0; j < i; j++)
+			CHECK(strcmp(digests[i], digests[j]));
+	}
+}
+
+static void brake_limit_is_at_least_one(void)
+{
+	struct hamon_config *config = config_of("");
+
+	CHECK_INT(config_failed_hosts_limit(config, 1), 1);
+	CHECK_INT(config_failed_hosts_limit(config, 5), 1);
+	CHECK_INT(config_failed_hosts_limit(config, 6), 2);
+	config->cluster.max_failed_hosts = 4;
+	CHECK_INT(config_failed_hosts_limit(config, 6), 4);
+	config_free(config);
+}
+
+static void durations(void)
+{
+	uint64_t ms = 7;
+	char text[32];
+
+	CHECK_INT(config_duration_parse("500ms", &ms), 0);
+	CHECK_INT(ms, 500);
+	CHECK_INT(config_duration_parse("1h", &ms), 0);
+	CHECK_INT(ms, 3600000);
+	CHECK_INT(config_duration_parse("18446744073709551s", &ms), 0);
+	CHECK_INT(config_duration_parse("18446744073709552s", &ms), -ERANGE);
+	CHECK_INT(config_duration_parse("18446744073709551616ms", &ms), -ERANGE);
+	CHECK_INT(config_duration_parse("1", &ms), -EINVAL);
+	CHECK_INT(config_duration_parse("s", &ms), -EINVAL);
+	CHECK_INT(config_duration_parse("+1s", &ms), -EINVAL);
+	CHECK_INT(config_duration_parse("1s ", &ms), -EINVAL);
+	CHECK_INT(config_duration_parse("1sm", &ms), -EINVAL);
+	config_duration_format(0, text, sizeof(text));
+	CHECK_STR(text, "0s");
+	config_duration_format(90000, text, sizeof(text));
+	CHECK_STR(text, "90s");
+	config_duration_format(1500, text, sizeof(text));
+	CHECK_STR(text, "1500ms");
+}
+
+static const char *guess(const char *wrong, const char *word)
+{
+	struct config_guess g;
+
+	config_guess_begin(&g, wrong);
+	config_guess_offer(&g, word);
+	return g.best ? g.best : "-";
+}
+
+static void near_misses(void)
+{
+	CHECK_STR(guess("tilt", "titl"), "titl");	/* a swap is one mistake */
+	CHECK_STR(guess("beat", "bea"), "bea");
+	CHECK_STR(guess("beat", "seats"), "-");
+	CHECK_STR(guess("pdu2", "pdu1"), "pdu1");
+	CHECK_STR(guess("h2", "h1"), "-");		/* short names are not misspelt, they are others */
+	CHECK_STR(guess("failure_windw", "failure_window"), "failure_window");
+	CHECK_STR(guess("retry_bakcofmax", "retry_backoff_max"), "retry_backoff_max");
+	CHECK_STR(guess("retry_backoff", "lock_patience"), "-");
+}
+
+/* What config_load() adds: files that must be there, and safe. */
+
+static char folder[] = "config_test.XXXXXX";
+
+static const char *file_write(const char *name, const char *text, mode_t mode)
+{
+	static char path[sizeof(folder) + 64];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	unlink(path);
+	f = fopen(path, "w");
+	CHECK(f && fputs(text, f) >= 0 && !fclose(f) && !chmod(path, mode));
+	return path;
+}
+
+/* Loads a file that names the secrets file of that mode; returns what is said, from the "secrets:" on. */
+static char *secrets_report(const char *cwd, mode_t mode, uid_t owner)
+{
+	char text[8192], *report = NULL, *found;
+	size_t size;
+	FILE *out = open_memstream(&report, &size);
+
+	CHECK(!chown(file_write("secret", "password=x\n", mode), owner, (gid_t)-1));
+	snprintf(text, sizeof(text), "[fence-device d]\nagent=/bin/true\nsecrets=%s/%s/secret\n"
+		 "[host h]\nfence_level_1=d\n", cwd, folder);
+	CHECK_INT(config_check_command(file_write("conf", text, 0644), out), !!(mode & 077 || owner));
+	fclose(out);
+	found = strstr(report, "/secret: ");
+	found = strdup(found ? found + 9 : "");
+	free(report);
+	return found;
+}
+
+static void secrets_files_are_safe_or_refused(void)
+{
+	char cwd[4096], *report;
+
+	if (geteuid()) {
+		printf("skipped %s: only root can own a secrets file\n", __func__);
+		return;
+	}
+	CHECK(getcwd(cwd, sizeof(cwd)) && mkdtemp(folder));
+	report = secrets_report(cwd, 0600, 0);
+	CHECK_STR(report, "");
+	free(report);
+	report = secrets_report(cwd, 0640, 0);
+	CHECK(!strncmp(report, "expected mode 0600, found 0640\n", 31));
+	free(report);
+	report = secrets_report(cwd, 0600, 12);
+	CHECK(!strncmp(report, "expected a file that belongs to root, found user id 12\n", 55));
+	free(report);
+	CHECK(!unlink(file_write("secret", "", 0600)) && !unlink(file_write("conf", "", 0600)));
+	CHECK(!rmdir(folder));
+}
+
+static char *load_report(const char *path, int expected)
+{
+	struct config_errors errors = { 0 };
+	struct hamon_config *config = NULL;
+	char *report = NULL;
+	size_t size;
+	FILE *out = open_memstream(&report, &size);
+
+	CHECK_INT(config_load(path, &config, &errors), expected);
+	config_errors_print(&errors, out);
+	fclose(out);
+	config_errors_free(&errors);
+	config_free(config);
+	return report;
+}
+
+static void odd_files_are_refused(void)
+{
+	char *report;
+
+	report = load_report("/nonexistent/hamon.conf", -ENOENT);
+	CHECK_STR(report, "/nonexistent/hamon.conf: error: cannot be read: No such file or directory\n");
+	free(report);
+	report = load_report("/", -EISDIR);
+	CHECK_STR(report, "/: error: cannot be read: Is a directory\n");
+	free(report);
+	report = load_report("/dev/zero", -EINVAL);
+	CHECK_STR(report, "/dev/zero: error: cannot be read: not a regular file\n");
+	free(report);
+}
+
+int main(int argc, char **argv)
+{
+	size_t len;
+	char *text, *report;
+
+	/* config_test NAME prints what tests/unit/config/NAME.txt would have to say. */
+	if (argc == 2) {
+		char shown[256];
+
+		text = file_read("tests/fuzz/corpus/config", argv[1], ".conf", &len);
+		snprintf(shown, sizeof(shown), "%s.conf", argv[1]);
+		report = text_report(shown, text, len);
+		fputs(report, stdout);
+		free(report);
+		free(text);
+		return 0;
+	}
+	RUN(files_get_their_texts);
+	RUN(defaults_are_the_documented_ones);
+	RUN(everything_is_read);
+	RUN(no_text_is_refused_at_once);
+	RUN(long_lines_are_refused);
+	RUN(errors_are_bounded);
+	RUN(counts_are_bounded);
+	RUN(digest_is_of_meanings);
+	RUN(brake_limit_is_at_least_one);
+	RUN(durations);
+	RUN(near_misses);
+	RUN(secrets_files_are_safe_or_refused);
+	RUN(odd_files_are_refused);
+	return 0;
+}
