@@ -87,15 +87,16 @@ static int text_load(const char *text, size_t len, const char *name, bool look_a
 		     struct hamon_config **ret, struct config_errors *errors)
 {
 	struct hamon_config *config = NULL;
+	struct config_lines lines = { 0 };
 	int rc = -EINVAL;
 
 	if (!text_acceptable(text ? text : "", len, name, errors))
 		goto out;
 	config = calloc(1, sizeof(*config));
-	rc = config ? config_text_parse(text ? text : "", len, name, config, errors) : -ENOMEM;
+	rc = config ? config_text_parse(text ? text : "", len, name, config, &lines, errors) : -ENOMEM;
 	if (rc)
 		goto out;
-	config_check_whole(name, config, errors);
+	config_check_whole(name, config, &lines, errors);
 	if (look_at_files)
 		config_check_files(name, config, errors);
 	config_errors_sort(errors);

@@ -78,6 +78,7 @@ struct config_host {
 struct config_agent {
 	char *path;			/* absolute */
 	char *recipient;		/* NULL: none */
+	unsigned int line;
 };
 
 /* All durations are milliseconds. Strings are never NULL unless their comment says so. */

@@ -3,13 +3,13 @@
  * device that switches off another host than the one meant: the same agent with the same options for two hosts.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "hamon/common/suggest.h"
 #include "hamon/config_internal.h"
 #include "hamon/config_keys.h"
 #include "hamon/config_value.h"
@@ -17,6 +17,7 @@
 struct check {
 	const char *file;
 	struct hamon_config *config;
+	const struct config_lines *lines;	/* NULL where only files are looked at */
 	struct config_errors *errors;
 };
 
@@ -25,54 +26,67 @@ struct check {
 
 /* Limits. */
 
-static void order_check(const struct check *c, const char *key, uint64_t value, const char *least_text,
-			uint64_t least)
+/* The line of the key, given as "section key"; 0 when the file leaves it at its default. */
+static unsigned int key_line(const struct check *c, const char *name)
 {
+	for (size_t s = 0; s < config_sections_count; s++) {
+		const struct config_section *section = &config_sections[s];
+		size_t len = strlen(section->name);
+
+		for (size_t k = 0; k < section->keys_count; k++)
+			if (!strncmp(name, section->name, len) && name[len] == ' ' &&
+			    !strcmp(name + len + 1, section->keys[k].name))
+				return c->lines->of[s][k];
+	}
+	return 0;
+}
+
+/*
+ * value, of the key called name, must be at least least, which comes from other_name: the place of the message
+ * is the line that was written, since the other of the two may be a default.
+ */
+static void order_check(const struct check *c, const char *name, uint64_t value, const char *least_text,
+			const char *other_name, uint64_t least)
+{
+	unsigned int line = key_line(c, name), other_line = key_line(c, other_name);
+	const char *key = strchr(name, ' ');
 	char is[32], must[32];
 
 	if (value >= least)
 		return;
 	config_duration_format(value, is, sizeof(is));
 	config_duration_format(least, must, sizeof(must));
-	COMPLAIN(c, 0, "%s: expected at least %s (%s), found %s", key, must, least_text, is);
+	COMPLAIN(c, line ? line : other_line, "[%.*s]%s: expected at least %s (%s), found %s%s",
+		 (int)(key - name), name, key, must, least_text, is, line ? "" : " (its default)");
 }
 
 static void limits_check(const struct check *c)
 {
 	const struct hamon_config *config = c->config;
 
-	order_check(c, "[cluster] coordinator_timeout", config->cluster.coordinator_timeout_ms,
-		    "two beats", 2 * config->cluster.beat_ms);
-	order_check(c, "[cluster] tilt", config->cluster.tilt_ms, "one beat", config->cluster.beat_ms);
-	order_check(c, "[storage] beacon_interval", config->storage.beacon_interval_ms,
-		    "one probe_timeout", config->storage.probe_timeout_ms);
-	order_check(c, "[storage] max_beacon_age", config->storage.max_beacon_age_ms,
-		    "a beacon_interval and a probe_timeout",
+	order_check(c, "cluster coordinator_timeout", config->cluster.coordinator_timeout_ms,
+		    "two beats", "cluster beat", 2 * config->cluster.beat_ms);
+	order_check(c, "cluster tilt", config->cluster.tilt_ms, "one beat", "cluster beat",
+		    config->cluster.beat_ms);
+	order_check(c, "storage beacon_interval", config->storage.beacon_interval_ms,
+		    "one probe_timeout", "storage probe_timeout", config->storage.probe_timeout_ms);
+	order_check(c, "storage max_beacon_age", config->storage.max_beacon_age_ms,
+		    "one beacon_interval and one probe_timeout", "storage beacon_interval",
 		    config->storage.beacon_interval_ms + config->storage.probe_timeout_ms);
-	order_check(c, "[fencing] retry_backoff_max", config->fencing.retry_backoff_max_ms,
-		    "the retry_backoff", config->fencing.retry_backoff_ms);
+	order_check(c, "fencing retry_backoff_max", config->fencing.retry_backoff_max_ms,
+		    "the retry_backoff", "fencing retry_backoff", config->fencing.retry_backoff_ms);
 	if (config->hosts_count && config->cluster.max_failed_hosts >= config->hosts_count)
-		WARN(c, 0, "[cluster] max_failed_hosts: with %" PRIu64 " of %zu hosts the brake never holds",
-		     config->cluster.max_failed_hosts, config->hosts_count);
+		WARN(c, key_line(c, "cluster max_failed_hosts"), "[cluster] max_failed_hosts: with %" PRIu64
+		     " of %zu hosts the brake never holds", config->cluster.max_failed_hosts,
+		     config->hosts_count);
 }
 
 /* References. */
 
-static void required_check(const struct check *c)
-{
-	for (size_t i = 0; i < c->config->devices_count; i++) {
-		const struct config_device *device = &c->config->devices[i];
-
-		if (!device->agent)
-			COMPLAIN(c, device->line, "[fence-device %s]: expected \"agent = NAME\" in this section",
-				 device->name);
-	}
-}
-
 static void level_resolve(const struct check *c, const struct config_host *host, size_t number)
 {
 	const struct config_level *level = &host->levels[number];
-	struct config_guess guess;
+	const char *names[CONFIG_DEVICES_MAX], *near;
 
 	for (size_t i = 0; i < level->count; i++) {
 		struct config_level_device *place = &level->devices[i];
@@ -80,12 +94,12 @@ static void level_resolve(const struct check *c, const struct config_host *host,
 		place->device = config_device_find(c->config, place->name);
 		if (place->device)
 			continue;
-		config_guess_begin(&guess, place->name);
 		for (size_t d = 0; d < c->config->devices_count; d++)
-			config_guess_offer(&guess, c->config->devices[d].name);
+			names[d] = c->config->devices[d].name;
+		near = suggest_near(place->name, names, c->config->devices_count);
 		COMPLAIN(c, level->line, "[host %s] fence_level_%zu: there is no [fence-device %s]%s%s%s",
-			 host->name, number + 1, place->name, guess.best ? "; did you mean \"" : "",
-			 guess.best ? guess.best : "", guess.best ? "\"?" : "");
+			 host->name, number + 1, place->name, near ? "; did you mean \"" : "",
+			 near ? near : "", near ? "\"?" : "");
 	}
 }
 
@@ -192,12 +206,12 @@ static void pair_check(const struct check *c)
 		     hosts[0].name, hosts[1].name);
 }
 
-void config_check_whole(const char *file, struct hamon_config *config, struct config_errors *errors)
+void config_check_whole(const char *file, struct hamon_config *config, const struct config_lines *lines,
+			struct config_errors *errors)
 {
-	struct check c = { file, config, errors };
+	struct check c = { file, config, lines, errors };
 
 	limits_check(&c);
-	required_check(&c);
 	for (size_t i = 0; i < config->hosts_count; i++)
 		host_check(&c, &config->hosts[i]);
 	for (size_t i = 0; i < config->devices_count; i++)
@@ -244,7 +258,7 @@ static bool program_there(const char *folder, const char *name)
 void config_check_files(const char *file, const struct hamon_config *config,
 			struct config_errors *errors)
 {
-	struct check c = { file, (struct hamon_config *)config, errors };
+	struct check c = { file, (struct hamon_config *)config, NULL, errors };
 
 	for (size_t i = 0; i < config->devices_count; i++) {
 		const struct config_device *device = &config->devices[i];
@@ -257,6 +271,6 @@ void config_check_files(const char *file, const struct hamon_config *config,
 	}
 	for (size_t i = 0; i < config->alerts.agents_count; i++)
 		if (!program_there("", config->alerts.agents[i].path))
-			WARN(&c, 0, "[alerts] agent: there is no program %s on this host",
+			WARN(&c, config->alerts.agents[i].line, "[alerts] agent: there is no program %s on this host",
 			     config->alerts.agents[i].path);
 }

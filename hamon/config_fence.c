@@ -27,7 +27,7 @@ static bool word_among(const char *word, const char *const *list)
 }
 
 /* The names are those of the parameters in the metadata of Debian's fence-agents 4.12. */
-static bool option_is_secret(const char *key)
+bool config_option_is_secret(const char *key)
 {
 	static const char *const names[] = {
 		"community", "hexadecimal_kg", "hexadecimal-kg", "secret_key", "secret-key", "apikey",
@@ -44,7 +44,7 @@ static const char *option_objection(const char *key, const char *value)
 		"verbose", "verbose_level", "verbose-level", "debug", "debug_file", "debug-file", NULL,
 	};
 
-	if (option_is_secret(key))
+	if (config_option_is_secret(key))
 		return "a secret does not belong in this file, which anybody may read: write it as KEY=VALUE "
 		       "into a file that belongs to root with mode 0600, and name that file with "
 		       "\"secrets = PATH\"";
@@ -147,6 +147,17 @@ static int level_device_add(const struct config_place *place, struct config_leve
 	return added->name ? 0 : -ENOMEM;
 }
 
+static int level_option_add(const struct config_place *place, struct config_level_device *device,
+			    const char *key, const char *value)
+{
+	struct config_place inner = *place;
+	char where[3 * CONFIG_NAME_MAX];
+
+	snprintf(where, sizeof(where), "%s %s %.64s", place->key, device->name, key);
+	inner.key = where;
+	return config_option_add(&inner, &device->options, key, value);
+}
+
 /* One device and its options, up to the comma or the end. *ret_token says which it was. */
 static int level_device_parse(const struct config_place *place, const char **text,
 			      struct config_level *level, enum token *ret_token)
@@ -173,7 +184,7 @@ static int level_device_parse(const struct config_place *place, const char **tex
 		}
 		*value = '\0';
 		if (device)
-			rc = config_option_add(place, &device->options, word, value + 1);
+			rc = level_option_add(place, device, word, value + 1);
 	}
 	*ret_token = token;
 	return rc;

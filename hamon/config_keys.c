@@ -2,7 +2,6 @@
  * The table of all sections and keys. The ranges are wide enough for a test cluster; what does not fit
  * together is found by config_check.c.
  */
-#include <assert.h>
 #include <string.h>
 
 #include "hamon/config.h"
@@ -115,6 +114,7 @@ const struct config_section config_sections[] = {
 const size_t config_sections_count = COUNT_OF(config_sections);
 
 _Static_assert(COUNT_OF(cluster_keys) <= CONFIG_KEYS_MAX, "the largest section");
+_Static_assert(COUNT_OF(config_sections) <= CONFIG_SECTIONS_MAX, "all sections");
 
 const struct config_section *config_section_find(const char *name)
 {

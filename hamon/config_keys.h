@@ -38,7 +38,10 @@ struct config_section {
 	size_t keys_count;
 };
 
-enum { CONFIG_KEYS_MAX = 16 };	/* in one section */
+enum {
+	CONFIG_SECTIONS_MAX = 8,
+	CONFIG_KEYS_MAX = 16,	/* in one section */
+};
 
 extern const struct config_section config_sections[];
 extern const size_t config_sections_count;

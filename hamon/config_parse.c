@@ -12,12 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hamon/common/suggest.h"
 #include "hamon/config_internal.h"
 #include "hamon/config_keys.h"
 #include "hamon/config_value.h"
 
 #define SHOWN 64	/* bytes of a found text that a message repeats */
-#define SECTIONS_MAX 16
 #define LABEL_MAX (2 * CONFIG_NAME_MAX)
 
 struct parser {
@@ -28,136 +28,34 @@ struct parser {
 	struct hamon_config *config;
 	struct config_errors *errors;
 	const struct config_section *section;	/* NULL: keys are skipped, the reason was given */
+	unsigned int section_line;
 	bool section_seen;			/* there was a header, right or wrong */
 	char label[LABEL_MAX];			/* "[host h1]", for messages */
 	void *object;				/* what the section's keys fill */
 	unsigned int key_lines[CONFIG_KEYS_MAX];
-	unsigned int section_lines[SECTIONS_MAX];
+	unsigned int section_lines[CONFIG_SECTIONS_MAX];
+	struct config_lines *lines;
 	bool out_of_memory;
 };
 
 #define ERROR(parser, ...) \
 	config_error_add((parser)->errors, (parser)->file, (parser)->line, false, __VA_ARGS__)
 
-static const char *hint_format(const struct config_guess *guess, const char *before, const char *after,
-			       char *buf, size_t size)
+static const char *hint_format(const char *before, const char *near, const char *after, char *buf,
+			       size_t size)
 {
 	buf[0] = '\0';
-	if (guess->best)
-		snprintf(buf, size, "; did you mean \"%s%s%s\"?", before, guess->best, after);
+	if (near)
+		snprintf(buf, size, "; did you mean \"%s%s%s\"?", before, near, after);
 	return buf;
-}
-
-/* Values. */
-
-static void value_complain(struct parser *p, const struct config_key *key, const char *value)
-{
-	char expected[128], shown[SHOWN], hint[LABEL_MAX];
-	struct config_guess guess;
-	uint64_t number;
-
-	config_expected_format(key, expected, sizeof(expected));
-	config_text_show(value, shown, sizeof(shown));
-	config_guess_begin(&guess, value);
-	for (size_t i = 0; key->type == CONFIG_CHOICE && key->choices[i]; i++)
-		config_guess_offer(&guess, key->choices[i]);
-	hint_format(&guess, "", "", hint, sizeof(hint));
-	if (strchr(value, '#'))
-		snprintf(hint, sizeof(hint), "; a comment that begins with # needs a line of its own");
-	else if (key->type == CONFIG_DURATION && !config_count_parse(value, &number) && number)
-		snprintf(hint, sizeof(hint), "; did you mean \"%.20ss\"?", value);
-	else if (key->type == CONFIG_PERCENT && !config_count_parse(value, &number))
-		snprintf(hint, sizeof(hint), "; did you mean \"%.20s%%\"?", value);
-	ERROR(p, "%s %s: expected %s, found \"%s\"%s", p->label, key->name, expected, shown, hint);
-}
-
-static void text_store(struct parser *p, char **field, const char *text)
-{
-	char *copy = strdup(text);
-
-	if (!copy) {
-		p->out_of_memory = true;
-		return;
-	}
-	free(*field);
-	*field = copy;
-}
-
-static bool text_fits(const struct config_key *key, const char *text)
-{
-	if (key->type == CONFIG_URI)
-		return !strncmp(text, "qemu", 4) && strstr(text, ":///") && !strpbrk(text, " \t");
-	if (key->type == CONFIG_FENCE_AGENT && text[0] != '/')
-		return config_name_valid(text);
-	return text[0] == '/' && !strpbrk(text, " \t");
-}
-
-static void alert_agent_add(struct parser *p, const struct config_key *key, const char *value)
-{
-	size_t path_len = strcspn(value, " \t");
-	const char *recipient = value + path_len + strspn(value + path_len, " \t");
-	struct config_agent *agent;
-
-	if (value[0] != '/') {
-		value_complain(p, key, value);
-		return;
-	}
-	if (p->config->alerts.agents_count == CONFIG_AGENTS_MAX) {
-		ERROR(p, "%s %s: expected at most %d agents", p->label, key->name, CONFIG_AGENTS_MAX);
-		return;
-	}
-	agent = config_array_add((void **)&p->config->alerts.agents, &p->config->alerts.agents_count,
-				 sizeof(*agent));
-	if (!agent) {
-		p->out_of_memory = true;
-		return;
-	}
-	agent->path = strndup(value, path_len);
-	if (!agent->path)
-		p->out_of_memory = true;
-	if (*recipient)
-		text_store(p, &agent->recipient, recipient);
 }
 
 static void value_store(struct parser *p, const struct config_key *key, const char *name,
 			const char *value)
 {
 	struct config_place place = { p->errors, p->file, p->label, name, p->line };
-	void *field = (char *)p->object + key->offset;
-	int rc = 0;
 
-	switch (key->type) {
-	case CONFIG_DURATION:
-	case CONFIG_COUNT:
-	case CONFIG_PERCENT:
-	case CONFIG_CHOICE:
-		if (config_number_parse(key, value, field))
-			value_complain(p, key, value);
-		break;
-	case CONFIG_YESNO:
-		if (config_yesno_parse(value, field))
-			value_complain(p, key, value);
-		break;
-	case CONFIG_ABSPATH:
-	case CONFIG_URI:
-	case CONFIG_FENCE_AGENT:
-		if (text_fits(key, value))
-			text_store(p, field, value);
-		else
-			value_complain(p, key, value);
-		break;
-	case CONFIG_ALERT_AGENT:
-		alert_agent_add(p, key, value);
-		break;
-	case CONFIG_OPTION:
-		rc = config_option_add(&place, field, name + strlen(key->name), value);
-		break;
-	case CONFIG_LEVEL:
-		rc = config_level_parse(&place, value,
-					(struct config_level *)field + (name[strlen(key->name)] - '1'));
-		break;
-	}
-	if (rc)
+	if (config_value_store(&place, key, p->object, value))
 		p->out_of_memory = true;
 }
 
@@ -199,14 +97,18 @@ static void *named_object_add(struct parser *p, const char *name)
 		if (!host)
 			goto no_memory;
 		host->line = p->line;
-		text_store(p, &host->name, name);
+		host->name = strdup(name);
+		if (!host->name)
+			goto no_memory;
 		return host;
 	}
 	device = config_array_add((void **)&p->config->devices, count, sizeof(*device));
 	if (!device)
 		goto no_memory;
 	device->line = p->line;
-	text_store(p, &device->name, name);
+	device->name = strdup(name);
+	if (!device->name)
+		goto no_memory;
 	return device;
 no_memory:
 	p->out_of_memory = true;
@@ -215,15 +117,15 @@ no_memory:
 
 static void section_unknown(struct parser *p, const char *kind)
 {
+	const char *names[CONFIG_SECTIONS_MAX], *near;
 	char hint[LABEL_MAX];
-	struct config_guess guess;
 	const struct config_section *best;
 
-	config_guess_begin(&guess, kind);
 	for (size_t i = 0; i < config_sections_count; i++)
-		config_guess_offer(&guess, config_sections[i].name);
-	best = guess.best ? config_section_find(guess.best) : NULL;
-	hint_format(&guess, "[", best && best->named ? " NAME]" : "]", hint, sizeof(hint));
+		names[i] = config_sections[i].name;
+	near = suggest_near(kind, names, config_sections_count);
+	best = near ? config_section_find(near) : NULL;
+	hint_format("[", near, best && best->named ? " NAME]" : "]", hint, sizeof(hint));
 	ERROR(p, "%s: there is no such section%s", p->label, hint);
 }
 
@@ -255,6 +157,19 @@ static bool section_begins(struct parser *p, const char *kind, const char *name)
 	return true;
 }
 
+/* What the section that ends here should have had. */
+static void section_finish(struct parser *p)
+{
+	for (size_t i = 0; p->section && i < p->section->keys_count; i++) {
+		const struct config_key *key = &p->section->keys[i];
+
+		if (key->required && !p->key_lines[i])
+			config_error_add(p->errors, p->file, p->section_line, false,
+					 "%s: expected \"%s = ...\" in this section", p->label, key->name);
+	}
+	p->section = NULL;
+}
+
 static void section_begin(struct parser *p, char *kind)
 {
 	char *name = kind + strcspn(kind, " \t");
@@ -269,6 +184,7 @@ static void section_begin(struct parser *p, char *kind)
 	p->section_seen = true;
 	p->object = NULL;
 	if (section_begins(p, kind, name)) {
+		p->section_line = p->line;
 		if (!p->section->named)
 			p->section_lines[p->section - config_sections] = p->line;
 		p->object = p->section->named ? named_object_add(p, name) : p->config;
@@ -285,12 +201,12 @@ static void section_line_read(struct parser *p, const char *line, size_t len)
 	const char *end = memchr(line, ']', len), *rest = end ? end + 1 : NULL;
 	char kind[CONFIG_LINE_MAX + 1];
 
+	section_finish(p);
 	while (rest && rest < line + len && isspace((unsigned char)*rest))
 		rest++;
 	if (!end || (rest < line + len && !strchr(";#", *rest))) {
 		ERROR(p, "expected a section's name between [ and ], and nothing behind it");
 		p->section_seen = true;
-		p->section = NULL;
 		return;
 	}
 	for (line++; line < end && isblank((unsigned char)*line); line++)
@@ -306,22 +222,26 @@ static void section_line_read(struct parser *p, const char *line, size_t len)
 
 static void key_unknown(struct parser *p, const char *name)
 {
+	const char *names[CONFIG_KEYS_MAX], *near;
 	char hint[LABEL_MAX], shown[SHOWN];
-	struct config_guess guess;
 
-	config_guess_begin(&guess, name);
 	for (size_t i = 0; i < p->section->keys_count; i++)
-		config_guess_offer(&guess, config_key_label(&p->section->keys[i]));
+		names[i] = config_key_label(&p->section->keys[i]);
+	near = suggest_near(name, names, p->section->keys_count);
 	config_text_show(name, shown, sizeof(shown));
-	hint_format(&guess, "", "", hint, sizeof(hint));
-	for (size_t i = 0; !guess.best && i < config_sections_count; i++) {
+	hint_format("", near, "", hint, sizeof(hint));
+	if (near && !strcmp(near, "fence_level_N"))
+		snprintf(hint, sizeof(hint), "; levels are fence_level_1 to fence_level_%d", CONFIG_LEVELS_MAX);
+	for (size_t i = 0; !near && i < config_sections_count; i++) {
 		if (!config_key_find(&config_sections[i], name))
 			continue;
 		snprintf(hint, sizeof(hint), "; it belongs to [%s%s]", config_sections[i].name,
 			 config_sections[i].named ? " NAME" : "");
 		break;
 	}
-	if (!*hint && !strcmp(p->section->name, "fence-device"))
+	if (config_option_is_secret(name))
+		snprintf(hint, sizeof(hint), "; secrets are kept in the file that \"secrets = PATH\" names");
+	else if (!*hint && !strcmp(p->section->name, "fence-device"))
 		snprintf(hint, sizeof(hint), "; an option for the agent is written option.%s", shown);
 	ERROR(p, "%s %s: there is no such key%s", p->label, shown, hint);
 }
@@ -345,6 +265,8 @@ static int pair_read(void *user, const char *section, const char *name, const ch
 	const struct config_key *key;
 	unsigned int before;
 
+	if (!*name)
+		return 1; /* "= value" is as wrong as a line without "=", and reported like it */
 	p->pair_awaited = false;
 	if (!p->section_seen) {
 		ERROR(p, "expected a [section] before the first key");
@@ -363,6 +285,8 @@ static int pair_read(void *user, const char *section, const char *name, const ch
 		return 1;
 	}
 	p->key_lines[key - p->section->keys] = p->line;
+	if (!p->section->named)
+		p->lines->of[p->section - config_sections][key - p->section->keys] = p->line;
 	if (*value)
 		value_store(p, key, name, value);
 	else
@@ -427,10 +351,10 @@ static void defaults_read(struct parser *p)
 }
 
 int config_text_parse(const char *text, size_t len, const char *file, struct hamon_config *config,
-		      struct config_errors *errors)
+		      struct config_lines *lines, struct config_errors *errors)
 {
 	struct parser p = { .file = file, .next = text, .end = text + len, .config = config,
-			    .errors = errors };
+			    .lines = lines, .errors = errors };
 	int rc;
 
 	_Static_assert(CONFIG_LINE_MAX > 200, "longer than what libinih takes by itself");
@@ -441,6 +365,7 @@ int config_text_parse(const char *text, size_t len, const char *file, struct ham
 	rc = ini_parse_stream(line_read, &p, pair_read, &p);
 	if (rc < 0 || p.out_of_memory)
 		return -ENOMEM;
+	section_finish(&p);
 	/* Nothing that libinih refuses should be left unexplained; but it is never to be let through. */
 	if (rc > 0 && !errors->errors)
 		config_error_add(errors, file, (unsigned int)rc, false, "cannot be understood");

@@ -1,4 +1,4 @@
-/* Single values of the configuration: from text to number, and what a person probably meant. */
+/* Single values of the configuration: from text to number, and back. */
 #ifndef HAMON_CONFIG_VALUE_H
 #define HAMON_CONFIG_VALUE_H
 
@@ -37,17 +37,5 @@ void config_text_show(const char *text, char *buf, size_t size);
 
 /* 0, or the number of the first line (from 1) that is not plain UTF-8 text. */
 unsigned int config_text_check(const char *text, size_t len);
-
-/*
- * Near misses: begin, offer every possible word, and read best: the closest of them, or NULL when none is
- * close enough to be what was meant. Words are borrowed.
- */
-struct config_guess {
-	const char *wrong, *best;
-	size_t distance;
-};
-
-void config_guess_begin(struct config_guess *guess, const char *wrong);
-void config_guess_offer(struct config_guess *guess, const char *word);
 
 #endif
