@@ -66,6 +66,8 @@ struct instance_report {
 	enum stop_reason stop_reason;
 	bool fresh_event;                /* the stop has just happened, before this daemon's eyes */
 	bool host_shutting_down;
+	bool defined;                    /* a persistent definition is there */
+	bool managed_save;
 	bool undefined;                  /* the definition was removed while the daemon watched */
 };
 
@@ -160,7 +162,6 @@ struct core_message {
 	uint64_t commit;
 	/* PROMISE */
 	uint64_t facts_term;             /* the term whose opening record these facts build on */
-	uint32_t late_off;               /* mask by order of late_off_nodes */
 	uint32_t n_late_offs;
 	uint32_t late_offs[CORE_HOSTS_MAX]; /* node ids: an off of these may still arrive */
 	/* RECORD, SNAPSHOT, PROMISE */
@@ -398,6 +399,8 @@ struct core_view {
 
 struct core_host_view {
 	const struct host_fact *fact;
+	const char *name;
+	uint32_t nodeid;
 	bool configured;
 	bool present;                    /* in the quorum service's list */
 	bool daemon;                     /* in the group */

@@ -122,12 +122,13 @@ struct place_fact {
 	char uuid[CORE_UUID_SIZE];
 	uint32_t owner;                  /* node id */
 	uint32_t joint;                  /* node id of the target of a live migration, or 0 */
+	uint32_t home;                   /* node id where it ran last: its local disks are there */
+	bool released;                   /* the owner gave this generation back: no start job, no QEMU */
 	uint64_t generation;
 	enum wish wish;
 	enum phase phase;
 	uint64_t owner_epoch;            /* the owner's epoch when it was given the instance */
 	uint32_t attempts;
-	uint32_t tried;                  /* mask of host slots that failed this incident; volatile in meaning */
 	bool accept_loss;                /* a person accepts that its disks are not proven shared */
 	bool by_hand;                    /* a person asked for this evacuation */
 	char incident[CORE_INCIDENT_SIZE];

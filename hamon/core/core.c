@@ -1,0 +1,496 @@
+/* The step: one event is taken in, then everything that follows from the new state is decided and handed out. */
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hamon/core/state.h"
+
+void text_copy(char *to, size_t size, const char *from)
+{
+	size_t len = strlen(from);
+
+	if (len >= size)
+		len = size - 1;
+	memmove(to, from, len);
+	to[len] = '\0';
+}
+
+void text_format(char *to, size_t size, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(to, size, format, args);
+	va_end(args);
+}
+
+struct core_action *action_add(struct core *core, enum action_type type)
+{
+	struct core_action *act;
+
+	assert(core->n_actions < CORE_ACTIONS_MAX);
+	act = &core->actions[core->n_actions++];
+	memset(act, 0, sizeof(*act));
+	act->type = type;
+	return act;
+}
+
+struct core_message *message_send(struct core *core, enum message_type type)
+{
+	struct core_message *msg;
+
+	assert(core->n_messages < sizeof(core->messages) / sizeof(core->messages[0]));
+	msg = &core->messages[core->n_messages++];
+	memset(msg, 0, sizeof(*msg));
+	msg->type = type;
+	msg->from = core->settings.self;
+	action_add(core, ACT_SEND)->send = msg;
+	return msg;
+}
+
+void deadline_min(uint64_t *deadline_ms, uint64_t at_ms)
+{
+	if (!*deadline_ms || at_ms < *deadline_ms)
+		*deadline_ms = at_ms;
+}
+
+bool core_tilted(const struct core *core)
+{
+	return core->now_ms < core->tilt_until_ms;
+}
+
+struct core *core_new(const struct core_settings *settings)
+{
+	struct core *core = calloc(1, sizeof(*core));
+
+	if (!core)
+		return NULL;
+	core->settings = *settings;
+	core->self = -1;
+	core->next_op = 1;
+	return core;
+}
+
+void core_free(struct core *core)
+{
+	free(core);
+}
+
+static void config_take(struct core *core, const struct core_event *event)
+{
+	core->two_node = event->config.two_node;
+	for (size_t i = 0; i < core->n_hosts; i++)
+		core->hosts[i].configured = false;
+	for (size_t i = 0; i < event->config.n; i++) {
+		const struct core_host_config *config = &event->config.hosts[i];
+		int slot = host_slot(core, config->nodeid);
+
+		if (slot < 0 && core->n_hosts == CORE_HOSTS_MAX)
+			continue;
+		if (slot < 0)
+			slot = (int)core->n_hosts++;
+		core->hosts[slot].configured = true;
+		core->hosts[slot].config = *config;
+	}
+	core->self = host_slot(core, core->settings.self);
+}
+
+static void loaded_take(struct core *core, const struct core_event *event)
+{
+	if (!event->loaded.ok) {
+		core->store_ok = false;
+		core->loaded = false;
+		core->beat_now = true;
+		return;
+	}
+	core->promised = event->loaded.promised;
+	core->facts_term = event->loaded.facts_term;
+	for (size_t i = 0; i < event->loaded.n_facts; i++)
+		fact_apply(core, &event->loaded.facts[i], 0);
+	core->loaded = true;
+	core->store_ok = true;
+	core->beat_now = true;
+}
+
+static void quorum_take(struct core *core, const struct core_event *event)
+{
+	for (size_t i = 0; i < core->n_hosts; i++) {
+		struct host *host = &core->hosts[i];
+		bool present = false;
+
+		for (size_t j = 0; j < event->quorum.n; j++)
+			present |= event->quorum.nodeids[j] == host->config.nodeid;
+		if (host->present && !present)
+			host->absent_since_ms = core->now_ms;
+		host->present = present;
+		host->ever_present |= present;
+	}
+	core->quorate = event->quorum.quorate;
+	if (!core->quorate) {
+		member_unsync(core, "this side of the cluster has no quorum");
+		core->coordinator = 0;
+	}
+}
+
+static void members_take(struct core *core, const struct core_event *event)
+{
+	core->group_up = true;
+	for (size_t i = 0; i < core->n_hosts; i++) {
+		struct host *host = &core->hosts[i];
+		const struct core_member *member = NULL;
+
+		/* Two processes may join from one host: the first in the list is the daemon. */
+		for (size_t j = 0; j < event->members.n && !member; j++)
+			if (event->members.members[j].nodeid == host->config.nodeid)
+				member = &event->members.members[j];
+		if (!member) {
+			host->daemon = false;
+			host->beat_known = false;
+			host->instances_known = false;
+			host->report_known = false;
+			continue;
+		}
+		if (host->daemon && host->pid == member->pid)
+			continue;
+		host->daemon = true;
+		host->pid = member->pid;
+		host->joined_ms = core->now_ms;
+		host->beat_known = false;
+		host->beat_synced = false;
+		host->report_known = false;
+		host->instances_known = false;
+		host->said_leave = false;
+		host->left_guests = false;
+		host->snapshot_ms = 0;
+		host->acked = 0;
+		core->beat_now = true;
+		core->host_report_due = true;
+	}
+}
+
+static void group_down_take(struct core *core)
+{
+	member_unsync(core, "corosync is gone");
+	core->group_up = false;
+	core->quorate = false;
+	core->coordinator = 0;
+	for (size_t i = 0; i < core->n_hosts; i++) {
+		core->hosts[i].daemon = false;
+		core->hosts[i].present = false;
+		core->hosts[i].beat_known = false;
+	}
+}
+
+static void host_report_receive(struct core *core, const struct core_message *msg)
+{
+	int slot = host_slot(core, msg->from);
+	struct host *host;
+
+	if (slot < 0)
+		return;
+	host = &core->hosts[slot];
+	host->report_known = true;
+	host->report = msg->host;
+	host->reserved_mib = 0;
+	for (size_t i = 0; i < core->n_instances; i++) {
+		const struct instance *inst = &core->instances[i];
+
+		if (inst->place.owner == msg->from && inst->place.phase == PHASE_ASSIGNED &&
+		    inst->state[slot] == INSTANCE_ABSENT)
+			host->reserved_mib += inst->spec.memory_mib;
+	}
+}
+
+static void verdicts_receive(struct core *core, int slot, size_t n, const struct verdict_report *verdicts)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct instance *inst = instance_find(core, verdicts[i].uuid);
+
+		if (!inst)
+			continue;
+		inst->backing[slot].verdict = verdicts[i].verdict;
+		inst->backing[slot].held = verdicts[i].held;
+		text_copy(inst->backing[slot].reason, sizeof(inst->backing[slot].reason),
+			  verdicts[i].reason);
+	}
+}
+
+static void reports_receive(struct core *core, const struct core_message *msg)
+{
+	int slot = host_slot(core, msg->from);
+
+	if (slot < 0)
+		return;
+	if (msg->full) {
+		for (size_t i = 0; i < core->n_instances; i++)
+			core->instances[i].state[slot] = INSTANCE_ABSENT;
+		core->hosts[slot].instances_known = true;
+	}
+	for (size_t i = 0; i < msg->n_reports; i++)
+		instance_report_receive(core, slot, &msg->reports[i]);
+}
+
+static void message_take(struct core *core, const struct core_message *msg)
+{
+	int slot = host_slot(core, msg->from);
+
+	if (slot < 0)
+		return; /* not a host of this cluster */
+	core->hosts[slot].heard_ms = core->now_ms;
+	switch (msg->type) {
+	case MSG_BEAT:
+		term_beat_receive(core, msg);
+		break;
+	case MSG_HOST:
+		host_report_receive(core, msg);
+		break;
+	case MSG_PREPARE:
+		term_prepare_receive(core, msg);
+		break;
+	case MSG_PROMISE:
+		term_promise_receive(core, msg);
+		break;
+	case MSG_RECORD:
+	case MSG_SNAPSHOT:
+		record_receive(core, msg);
+		break;
+	case MSG_ACK:
+		ack_receive(core, msg);
+		break;
+	case MSG_REPORT:
+		reports_receive(core, msg);
+		break;
+	case MSG_VERDICTS:
+		verdicts_receive(core, slot, msg->n_verdicts, msg->verdicts);
+		break;
+	case MSG_RESULT:
+		instance_result_receive(core, msg);
+		break;
+	case MSG_RELEASED:
+		instance_released_receive(core, msg);
+		break;
+	case MSG_CLAIM:
+		instance_claim_receive(core, msg);
+		break;
+	case MSG_REQUEST:
+		request_receive(core, msg);
+		break;
+	case MSG_REPLY:
+		reply_receive(core, msg);
+		break;
+	case MSG_LEAVE:
+		core->hosts[slot].said_leave = true;
+		core->hosts[slot].left_guests = msg->guests_run;
+		break;
+	case MSG_TYPES:
+		break;
+	}
+}
+
+static void verdicts_take(struct core *core, const struct core_event *event)
+{
+	struct core_message *msg;
+
+	if (!core->group_up || !event->verdicts.n || event->verdicts.n > CORE_INSTANCES_MAX)
+		return;
+	memcpy(core->verdicts, event->verdicts.verdicts,
+	       sizeof(core->verdicts[0]) * event->verdicts.n);
+	msg = message_send(core, MSG_VERDICTS);
+	msg->verdicts = core->verdicts;
+	msg->n_verdicts = event->verdicts.n;
+}
+
+static void leave_take(struct core *core)
+{
+	bool guests_run = false;
+
+	for (size_t i = 0; i < CORE_INSTANCES_MAX; i++)
+		guests_run |= core->own[i].used && core->own[i].report.state != INSTANCE_ABSENT;
+	if (core->group_up)
+		message_send(core, MSG_LEAVE)->guests_run = guests_run;
+	member_unsync(core, "its daemon ends");
+	core->leaving = true;
+}
+
+static void watchdog_take(struct core *core, const struct core_event *event)
+{
+	int slot = host_slot(core, event->watchdog.nodeid);
+
+	if (slot < 0)
+		return;
+	core->hosts[slot].attested = event->watchdog.armed;
+	core->hosts[slot].attestation = event->watchdog;
+	core->hosts[slot].attested_ms = core->now_ms;
+}
+
+static void event_take(struct core *core, const struct core_event *event)
+{
+	switch (event->type) {
+	case EV_TICK:
+		break;
+	case EV_CONFIG:
+		config_take(core, event);
+		break;
+	case EV_SETTINGS:
+		core->settings = *event->settings;
+		break;
+	case EV_LOADED:
+		loaded_take(core, event);
+		break;
+	case EV_PERSISTED:
+		persist_done(core, event->persisted.persist_id);
+		break;
+	case EV_PERSIST_FAILED:
+		core->store_ok = false;
+		member_unsync(core, "its store cannot be written");
+		break;
+	case EV_QUORUM:
+		quorum_take(core, event);
+		break;
+	case EV_MEMBERS:
+		members_take(core, event);
+		break;
+	case EV_GROUP_DOWN:
+		group_down_take(core);
+		break;
+	case EV_MESSAGE:
+		message_take(core, event->message);
+		break;
+	case EV_HOST_REPORT:
+		core->own_host = *event->host_report;
+		core->own_host_known = true;
+		core->host_report_due = true;
+		break;
+	case EV_REPORTS:
+		member_reports_take(core, event);
+		break;
+	case EV_VERDICTS:
+		verdicts_take(core, event);
+		break;
+	case EV_FENCE_RESULT:
+		host_fence_result(core, event);
+		break;
+	case EV_START_RESULT:
+		member_start_result(core, event);
+		break;
+	case EV_INSPECT_RESULT:
+		member_inspect_result(core, event);
+		break;
+	case EV_STOP_RESULT:
+		member_stop_result(core, event);
+		break;
+	case EV_GATE:
+		gate_take(core, event->gate);
+		break;
+	case EV_GATE_CANCEL:
+		gate_cancel(core, event->gate_cancel.id);
+		break;
+	case EV_REQUEST:
+		request_take(core, event->request);
+		break;
+	case EV_WATCHDOG:
+		watchdog_take(core, event);
+		break;
+	case EV_LEAVE:
+		leave_take(core);
+		break;
+	}
+}
+
+/* A pause of this process looks like everybody else's failure: watch for a while, and give up coordinating. */
+static void stall_check(struct core *core)
+{
+	uint64_t pause_ms = core->last_step_ms ? core->now_ms - core->last_step_ms : 0;
+
+	core->last_step_ms = core->now_ms;
+	if (pause_ms <= 2 * core->settings.beat_ms)
+		return;
+	core->tilt_until_ms = core->now_ms + core->settings.tilt_ms;
+	if (pause_ms >= core->settings.coordinator_timeout_ms)
+		member_unsync(core, "it stood still for longer than the coordinator's bound");
+}
+
+static void store_check(struct core *core)
+{
+	if (!core->n_persists || !core->store_ok)
+		return;
+	if (core->now_ms - core->persists[core->persist_head].since_ms <
+	    core->settings.coordinator_timeout_ms)
+		return;
+	core->store_ok = false;
+	member_unsync(core, "its store does not answer");
+}
+
+static void host_report_send(struct core *core)
+{
+	if (!core->host_report_due || !core->own_host_known || !core->group_up)
+		return;
+	core->host_report_due = false;
+	message_send(core, MSG_HOST)->host = core->own_host;
+}
+
+static void beat_send(struct core *core)
+{
+	if (!core->group_up || core->leaving || (!core->beat_now && core->now_ms < core->beat_due_ms))
+		return;
+	core->beat_now = false;
+	core->beat_due_ms = core->now_ms + core->settings.beat_ms;
+	term_beat_send(core);
+}
+
+static void decide(struct core *core)
+{
+	term_elect(core);
+	candidate_can_open(core);
+	commit_advance(core);
+	if (core->role == ROLE_OPENING && core->commit >= 1)
+		term_opened(core);
+	if (core->role == ROLE_ACTIVE && core->quorate && !core_tilted(core)) {
+		hosts_evaluate(core);
+		instances_evaluate(core);
+		incidents_evaluate(core);
+	}
+	record_flush(core);
+	if (core->role == ROLE_ACTIVE && core->quorate)
+		term_snapshots_send(core);
+	member_execute(core);
+	gates_evaluate(core);
+	replies_evaluate(core);
+}
+
+size_t core_step(struct core *core, uint64_t now_ms, const struct core_event *event,
+		 const struct core_action **ret_actions)
+{
+	assert(now_ms >= core->now_ms);
+	core->now_ms = now_ms;
+	core->n_actions = core->n_messages = core->n_notes = core->n_refs = 0;
+	core->n_reports = core->n_request_out = 0;
+	stall_check(core);
+	event_take(core, event);
+	store_check(core);
+	decide(core);
+	member_reports_send(core);
+	host_report_send(core);
+	beat_send(core);
+	core_check(core);
+	*ret_actions = core->actions;
+	return core->n_actions;
+}
+
+uint64_t core_deadline(const struct core *core)
+{
+	uint64_t deadline_ms = core->now_ms + core->settings.beat_ms;
+
+	deadline_min(&deadline_ms, term_deadline(core));
+	if (core_tilted(core))
+		deadline_min(&deadline_ms, core->tilt_until_ms);
+	if (core->role == ROLE_ACTIVE) {
+		deadline_min(&deadline_ms, hosts_deadline(core));
+		deadline_min(&deadline_ms, instances_deadline(core));
+	}
+	deadline_min(&deadline_ms, member_deadline(core));
+	deadline_min(&deadline_ms, gates_deadline(core));
+	return deadline_ms > core->now_ms ? deadline_ms : core->now_ms + 1;
+}

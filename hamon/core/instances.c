@@ -1,0 +1,547 @@
+/*
+ * Instances, as the coordinator sees them: one function per phase takes the one next step. What an owner reports is turned
+ * into facts here, and the wish with it.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "hamon/core/state.h"
+
+#define RESTART_DELAY_MS 3000     /* an owner's instance is absent against its wish for so long */
+#define NEW_BOOT_PATIENCE_MS 5000 /* the host of an instance is just coming back: it goes there */
+#define JOINT_SETTLE_MS 15000     /* a live migration that left nothing on its target by then is over */
+
+static struct host *owner_of(struct core *core, const struct instance *inst)
+{
+	int slot = host_slot(core, inst->place.owner);
+
+	return slot < 0 ? NULL : &core->hosts[slot];
+}
+
+static void phase_set(struct core *core, struct instance *inst, enum phase phase)
+{
+	/* What may follow what: a generation that was granted is given back before anybody else gets it. */
+	static const uint8_t allowed[] = {
+		[PHASE_SETTLED] = 1 << PHASE_WAITING | 1 << PHASE_ASSIGNED | 1 << PHASE_HELD | 1 << PHASE_SETTLED |
+			1 << PHASE_REVOKING,
+		[PHASE_WAITING] = 1 << PHASE_ASSIGNED | 1 << PHASE_HELD | 1 << PHASE_WAITING | 1 << PHASE_SETTLED,
+		[PHASE_ASSIGNED] = 1 << PHASE_SETTLED | 1 << PHASE_REVOKING | 1 << PHASE_WAITING,
+		[PHASE_REVOKING] = 1 << PHASE_WAITING | 1 << PHASE_HELD,
+		[PHASE_HELD] = 1 << PHASE_ASSIGNED | 1 << PHASE_WAITING | 1 << PHASE_HELD | 1 << PHASE_SETTLED,
+	};
+
+	assert(allowed[inst->place.phase] & 1 << phase);
+	inst->place.phase = phase;
+	stage_place(core, inst);
+}
+
+static void hold(struct core *core, struct instance *inst, enum phase phase, const char *reason)
+{
+	struct host *owner = owner_of(core, inst);
+
+	if (inst->place.phase == phase && !strcmp(inst->place.reason, reason))
+		return;
+	if (inst->place.phase != phase)
+		note_stage(core, phase == PHASE_HELD ? "instance-held" : "instance-waiting",
+			   phase == PHASE_HELD ? NOTE_ALERT : NOTE_WARNING, inst->place.incident, owner, inst,
+			   "%s is %s: %s", inst->spec.name, phase == PHASE_HELD ? "held" : "waiting", reason);
+	text_copy(inst->place.reason, sizeof(inst->place.reason), reason);
+	phase_set(core, inst, phase);
+}
+
+/* Nobody else can still run it: its old owner is certified, or nobody has it. */
+static bool owner_is_over(struct core *core, const struct instance *inst)
+{
+	const struct host *owner = owner_of(core, inst);
+	const struct host *joint;
+	int slot;
+
+	if (!inst->place.released && (!owner || !host_epoch_is_dead(owner, inst->place.owner_epoch)))
+		return false;
+	if (!inst->place.joint)
+		return true;
+	slot = host_slot(core, inst->place.joint);
+	if (slot < 0)
+		return false;
+	joint = &core->hosts[slot];
+	return host_epoch_is_dead(joint, joint->fact.epoch);
+}
+
+static void assign(struct core *core, struct instance *inst, int slot)
+{
+	struct host *target = &core->hosts[slot];
+
+	assert(target->fact.state == HOST_ADMITTED);
+	assert(owner_is_over(core, inst) || inst->place.owner == target->config.nodeid);
+	inst->place.owner = target->config.nodeid;
+	inst->place.owner_epoch = target->fact.epoch;
+	inst->place.joint = 0;
+	inst->place.released = false;
+	inst->place.generation++;
+	inst->place.attempts++;
+	inst->place.reason[0] = '\0';
+	target->reserved_mib += inst->spec.memory_mib;
+	phase_set(core, inst, PHASE_ASSIGNED);
+	note_stage(core, "instance-assigned", NOTE_INFO, inst->place.incident, target, inst,
+		   "%s goes to %s (generation %llu, backing %s)", inst->spec.name, target->config.name,
+		   (unsigned long long)inst->place.generation, verdict_name(inst->backing[slot].verdict));
+}
+
+/* The checks are those of assign() itself: a person's word chooses the target, not the proof. */
+void instance_assign_by_hand(struct core *core, struct instance *inst, int slot)
+{
+	assign(core, inst, slot);
+}
+
+static void instance_place(struct core *core, struct instance *inst)
+{
+	char why[CORE_TEXT_SIZE];
+	struct host *owner = owner_of(core, inst);
+	int slot;
+
+	if (core->cluster.frozen) {
+		hold(core, inst, PHASE_WAITING, "the whole cluster is in maintenance");
+		return;
+	}
+	if (inst->spec.block_job && !inst->place.by_hand) {
+		hold(core, inst, PHASE_HELD, "its host died in the middle of a block job: the state of its disk chain is not known");
+		return;
+	}
+	/* Its own host is just back in a new boot: wait for that host's admission, it is the shortest way home. */
+	if (owner && owner->fact.state != HOST_ADMITTED && owner->present &&
+	    owner->fact.certificate.method == PROOF_NEW_BOOT &&
+	    core->now_ms < owner->fact.certificate.confirmed_ms + NEW_BOOT_PATIENCE_MS &&
+	    core->now_ms >= owner->fact.certificate.confirmed_ms) {
+		hold(core, inst, PHASE_WAITING, "its own host is coming back");
+		return;
+	}
+	if (inst->place.attempts >= core->settings.attempts && core->now_ms < inst->retry_ms)
+		return;
+	switch (placement_choose(core, inst, 0, &slot, why)) {
+	case PLACEMENT_FOUND:
+		assign(core, inst, slot);
+		break;
+	case PLACEMENT_WAIT:
+		if (inst->tried && core->now_ms >= inst->retry_ms) {
+			inst->tried = 0; /* all others failed or are full: the ones that failed may try again */
+			inst->retry_ms = core->now_ms + core->settings.retry_delay_ms;
+		}
+		hold(core, inst, PHASE_WAITING, why);
+		break;
+	case PLACEMENT_HELD:
+		hold(core, inst, PHASE_HELD, why);
+		break;
+	}
+}
+
+static void joint_evaluate(struct core *core, struct instance *inst)
+{
+	int source = host_slot(core, inst->place.owner), target = host_slot(core, inst->place.joint);
+	bool source_over, target_over;
+
+	if (source < 0 || target < 0)
+		return;
+	source_over = host_epoch_is_dead(&core->hosts[source], inst->place.owner_epoch) ||
+		(host_is_alive(&core->hosts[source]) && core->hosts[source].instances_known &&
+		 inst->state[source] == INSTANCE_ABSENT);
+	target_over = host_epoch_is_dead(&core->hosts[target], core->hosts[target].fact.epoch) ||
+		(host_is_alive(&core->hosts[target]) && core->hosts[target].instances_known &&
+		 inst->state[target] == INSTANCE_ABSENT &&
+		 core->now_ms >= inst->joint_since_ms + JOINT_SETTLE_MS);
+	if (source_over && inst->state[target] == INSTANCE_RUNNING && !target_over) {
+		inst->place.owner = inst->place.joint;
+		inst->place.home = inst->place.joint;
+		inst->place.owner_epoch = core->hosts[target].fact.epoch;
+		inst->place.joint = 0;
+		inst->place.generation++;
+		stage_place(core, inst);
+		note_stage(core, "instance-migrated", NOTE_INFO, NULL, &core->hosts[target], inst,
+			   "%s was migrated to %s", inst->spec.name, core->hosts[target].config.name);
+	} else if (target_over) {
+		inst->place.joint = 0;
+		stage_place(core, inst);
+	}
+}
+
+static void evaluate_settled(struct core *core, struct instance *inst)
+{
+	struct host *owner = owner_of(core, inst);
+	int slot = host_slot(core, inst->place.owner);
+
+	if (inst->place.joint) {
+		joint_evaluate(core, inst);
+		if (inst->place.joint)
+			return;
+	}
+	if (!owner)
+		return;
+	if (host_epoch_is_dead(owner, inst->place.owner_epoch)) {
+		if (inst->place.wish == WISH_RUNNING) {
+			if (owner->fact.incident[0])
+				text_copy(inst->place.incident, sizeof(inst->place.incident),
+					  owner->fact.incident);
+			inst->place.attempts = 0;
+			inst->tried = 0;
+			inst->retry_ms = 0;
+			inst->place.phase = PHASE_WAITING;
+			inst->place.reason[0] = '\0';
+			stage_place(core, inst);
+			instance_place(core, inst);
+		} else if (owner->fact.state == HOST_ADMITTED) {
+			inst->place.owner_epoch = owner->fact.epoch;
+			stage_place(core, inst);
+		}
+		return;
+	}
+	/* Its host lives and runs it not, against its wish: hamond is the autostarter of what it protects. */
+	if (owner->fact.state != HOST_ADMITTED || !host_is_alive(owner) || !owner->instances_known ||
+	    inst->place.wish != WISH_RUNNING || inst->state[slot] != INSTANCE_ABSENT ||
+	    owner->fact.maintenance || core->cluster.frozen) {
+		inst->absent_since_ms = 0;
+		return;
+	}
+	if (!inst->absent_since_ms)
+		inst->absent_since_ms = core->now_ms;
+	if (core->now_ms < inst->absent_since_ms + RESTART_DELAY_MS || core->now_ms < inst->retry_ms)
+		return;
+	inst->absent_since_ms = 0;
+	inst->place.incident[0] = '\0';
+	inst->retry_ms = core->now_ms + core->settings.retry_delay_ms;
+	note_stage(core, "instance-autostart", NOTE_NOTICE, NULL, owner, inst,
+		   "%s is to run and does not: %s starts it", inst->spec.name, owner->config.name);
+	assign(core, inst, slot);
+}
+
+static void evaluate_assigned(struct core *core, struct instance *inst)
+{
+	struct host *owner = owner_of(core, inst);
+	int slot = host_slot(core, inst->place.owner);
+
+	if (!owner || !host_epoch_is_dead(owner, inst->place.owner_epoch))
+		return;
+	inst->tried |= UINT32_C(1) << slot;
+	text_format(inst->place.reason, sizeof(inst->place.reason), "%s died while it was starting it",
+		    owner->config.name);
+	note_stage(core, "instance-waiting", NOTE_WARNING, inst->place.incident, owner, inst,
+		   "%s: %s died while it was to start it", inst->spec.name, owner->config.name);
+	if (owner->fact.incident[0] && !inst->place.incident[0])
+		text_copy(inst->place.incident, sizeof(inst->place.incident), owner->fact.incident);
+	inst->place.attempts = 0;
+	inst->retry_ms = 0;
+	phase_set(core, inst, PHASE_WAITING);
+}
+
+static void instance_evaluate(struct core *core, struct instance *inst)
+{
+	switch (inst->place.phase) {
+	case PHASE_SETTLED:
+		evaluate_settled(core, inst);
+		break;
+	case PHASE_WAITING:
+	case PHASE_HELD:
+		if (inst->place.wish == WISH_RUNNING && owner_is_over(core, inst))
+			instance_place(core, inst);
+		break;
+	case PHASE_ASSIGNED:
+		evaluate_assigned(core, inst);
+		break;
+	case PHASE_REVOKING:
+		if (owner_is_over(core, inst))
+			phase_set(core, inst, PHASE_WAITING);
+		break;
+	}
+}
+
+static int instance_order(const struct instance *a, const struct instance *b)
+{
+	if (a->spec.priority != b->spec.priority)
+		return a->spec.priority > b->spec.priority ? -1 : 1;
+	return strcmp(a->spec.name, b->spec.name);
+}
+
+void instances_evaluate(struct core *core)
+{
+	struct instance *pending[CORE_INSTANCES_MAX];
+	size_t n = 0;
+
+	/* Memory is given out in this order, so the order is by priority, then by name. */
+	for (size_t i = 0; i < core->n_instances; i++) {
+		struct instance *inst = &core->instances[i];
+		size_t at = n;
+
+		if (inst->spec.deleted || !inst->has_place)
+			continue;
+		while (at && instance_order(inst, pending[at - 1]) < 0) {
+			pending[at] = pending[at - 1];
+			at--;
+		}
+		pending[at] = inst;
+		n++;
+	}
+	for (size_t i = 0; i < n; i++)
+		instance_evaluate(core, pending[i]);
+}
+
+void incidents_evaluate(struct core *core)
+{
+	for (size_t k = 0; k < core->n_incidents; k++) {
+		struct incident_fact *incident = &core->incidents[k];
+		uint32_t total = 0, running = 0, held = 0;
+		enum incident_state state;
+		int slot;
+
+		if (incident->state == INCIDENT_CLOSED)
+			continue;
+		for (size_t i = 0; i < core->n_instances; i++) {
+			const struct instance *inst = &core->instances[i];
+
+			if (inst->spec.deleted || strcmp(inst->place.incident, incident->id))
+				continue;
+			total++;
+			running += inst->place.phase == PHASE_SETTLED;
+			held += inst->place.phase == PHASE_HELD;
+		}
+		slot = host_slot(core, incident->host);
+		if (slot >= 0 && core->hosts[slot].fact.state == HOST_LOST &&
+		    !strcmp(core->hosts[slot].fact.incident, incident->id))
+			state = INCIDENT_OPEN;
+		else if (running == total)
+			state = INCIDENT_CLOSED;
+		else
+			state = running + held == total ? INCIDENT_HELD : INCIDENT_OPEN;
+		if (state == incident->state && total == incident->total &&
+		    running == incident->running && held == incident->held)
+			continue;
+		incident->total = total;
+		incident->running = running;
+		incident->held = held;
+		if (state == INCIDENT_CLOSED || (state == INCIDENT_HELD && incident->state == INCIDENT_OPEN)) {
+			incident->closed_ms = core->now_ms;
+			note_stage(core, state == INCIDENT_CLOSED ? "incident-closed" : "incident-held",
+				   held ? NOTE_ALERT : NOTE_NOTICE, incident->id,
+				   slot < 0 ? NULL : &core->hosts[slot], NULL,
+				   "%s: %u of %u instances run again%s", incident->id, running, total,
+				   held ? ", the rest is held and waits for a person" : "");
+		}
+		incident->state = state;
+		stage_incident(core, incident);
+	}
+}
+
+/* --- what hosts say --- */
+
+static bool spec_equal(const struct spec_fact *a, const struct spec_fact *b)
+{
+	bool same = a->protected == b->protected && a->block_job == b->block_job &&
+		a->memory_mib == b->memory_mib && a->vcpus == b->vcpus && a->priority == b->priority &&
+		a->n_disks == b->n_disks && a->n_places == b->n_places && a->deleted == b->deleted &&
+		!strcmp(a->name, b->name) && !strcmp(a->group, b->group) && !strcmp(a->allow, b->allow) &&
+		!strcmp(a->deny, b->deny) && !strcmp(a->def_hash, b->def_hash);
+
+	for (uint32_t i = 0; same && i < a->n_disks; i++)
+		same = a->disks[i].writable == b->disks[i].writable &&
+			!strcmp(a->disks[i].id, b->disks[i].id);
+	for (uint32_t i = 0; same && i < a->n_places; i++)
+		same = !strcmp(a->places[i], b->places[i]);
+	return same;
+}
+
+static void spec_take(struct core *core, struct instance *inst, const struct spec_fact *spec)
+{
+	struct fact_version version = inst->spec.version;
+
+	if (spec_equal(&inst->spec, spec))
+		return;
+	inst->spec = *spec;
+	inst->spec.version = version;
+	inst->spec.deleted = false;
+	stage_spec(core, inst);
+}
+
+static struct instance *instance_claim(struct core *core, int slot, const struct instance_report *report,
+				       enum wish wish)
+{
+	struct host *host = &core->hosts[slot];
+	struct instance *inst = instance_make(core, report->spec.uuid);
+	uint64_t generation;
+
+	if (!inst) {
+		note_stage(core, "limit", NOTE_ALERT, NULL, host, NULL,
+			   "%s on %s is not protected: the limit of %d instances is reached",
+			   report->spec.name, host->config.name, CORE_INSTANCES_MAX);
+		return NULL;
+	}
+	generation = inst->place.generation;
+	inst->spec.deleted = true; /* so that any content differs */
+	spec_take(core, inst, &report->spec);
+	memset(&inst->place, 0, sizeof(inst->place));
+	text_copy(inst->place.uuid, sizeof(inst->place.uuid), report->spec.uuid);
+	inst->place.owner = host->config.nodeid;
+	inst->place.owner_epoch = host->fact.epoch;
+	inst->place.generation = generation + 1;
+	inst->place.home = host->config.nodeid;
+	inst->place.wish = wish;
+	inst->place.phase = PHASE_SETTLED;
+	stage_place(core, inst);
+	note_stage(core, "instance-claimed", NOTE_INFO, NULL, host, inst, "%s belongs to %s (%s)",
+		   inst->spec.name, host->config.name, wish_name(wish));
+	return inst;
+}
+
+static void wish_set(struct core *core, struct instance *inst, enum wish wish, const char *why)
+{
+	struct host *owner = owner_of(core, inst);
+
+	if (inst->place.wish == wish)
+		return;
+	inst->place.wish = wish;
+	inst->absent_since_ms = 0;
+	stage_place(core, inst);
+	note_stage(core, "instance-wish", NOTE_INFO, NULL, owner, inst, "%s is wished %s: %s",
+		   inst->spec.name, wish_name(wish), why);
+}
+
+static void owner_report_take(struct core *core, struct instance *inst, const struct host *host,
+			      const struct instance_report *report)
+{
+	if (host->fact.state != HOST_ADMITTED || host->fact.epoch != inst->place.owner_epoch)
+		return;
+	if (report->undefined && report->state == INSTANCE_ABSENT && inst->place.phase == PHASE_SETTLED) {
+		inst->spec.deleted = true;
+		stage_spec(core, inst);
+		note_stage(core, "instance-undefined", NOTE_INFO, NULL, host, inst,
+			   "%s was undefined on %s: it is protected no more", inst->spec.name,
+			   host->config.name);
+		return;
+	}
+	if (report->spec.def_hash[0])
+		spec_take(core, inst, &report->spec);
+	if (inst->place.phase != PHASE_SETTLED)
+		return;
+	if (report->state == INSTANCE_RUNNING)
+		wish_set(core, inst, WISH_RUNNING, "it runs");
+	if (report->state != INSTANCE_ABSENT || report->host_shutting_down)
+		return;
+	if (report->stop_reason == STOP_BY_GUEST)
+		wish_set(core, inst, WISH_STOPPED, "the guest shut itself down");
+	else if (report->stop_reason == STOP_BY_API)
+		wish_set(core, inst, WISH_STOPPED, "it was stopped by hand");
+	else if (report->stop_reason == STOP_SAVED)
+		wish_set(core, inst, WISH_STOPPED, "it was saved by hand");
+}
+
+void instance_report_receive(struct core *core, int slot, const struct instance_report *report)
+{
+	struct host *host = &core->hosts[slot];
+	struct instance *inst = instance_find(core, report->spec.uuid);
+
+	if (inst)
+		inst->state[slot] = (uint8_t)report->state;
+	if (core->role != ROLE_ACTIVE || !core->quorate)
+		return;
+	if (!inst || inst->spec.deleted) {
+		if (report->spec.protected && !report->undefined && host->fact.state == HOST_ADMITTED &&
+		    (report->defined || report->state != INSTANCE_ABSENT)) {
+			inst = instance_claim(core, slot, report,
+					      report->state == INSTANCE_RUNNING ? WISH_RUNNING : WISH_STOPPED);
+			if (inst)
+				inst->state[slot] = (uint8_t)report->state;
+		}
+		return;
+	}
+	if (inst->place.owner == host->config.nodeid) {
+		owner_report_take(core, inst, host, report);
+	} else if (report->state == INSTANCE_RUNNING && inst->place.joint != host->config.nodeid &&
+		   host->fact.state == HOST_ADMITTED) {
+		note_stage(core, "double-run", NOTE_ALERT, inst->place.incident, host, inst,
+			   "%s runs on %s, but belongs to %s: stop one of them", inst->spec.name,
+			   host->config.name, host_name(core, inst->place.owner));
+	}
+}
+
+void instance_result_receive(struct core *core, const struct core_message *msg)
+{
+	struct instance *inst = instance_find(core, msg->uuid);
+	struct host *target;
+	int slot = host_slot(core, msg->from);
+
+	if (core->role != ROLE_ACTIVE || !inst || slot < 0 || inst->place.phase != PHASE_ASSIGNED ||
+	    inst->place.owner != msg->from || inst->place.generation != msg->generation)
+		return;
+	target = &core->hosts[slot];
+	if (msg->ok) {
+		inst->state[slot] = INSTANCE_RUNNING;
+		inst->tried = 0;
+		inst->place.attempts = 0;
+		inst->place.by_hand = false;
+		inst->place.accept_loss = false;
+		inst->place.home = msg->from;
+		inst->place.reason[0] = '\0';
+		phase_set(core, inst, PHASE_SETTLED);
+		note_stage(core, "instance-running", NOTE_NOTICE, inst->place.incident, target, inst,
+			   "%s runs on %s: %s", inst->spec.name, target->config.name, msg->text);
+		return;
+	}
+	note_stage(core, "instance-failed", NOTE_WARNING, inst->place.incident, target, inst,
+		   "%s did not start on %s: %s", inst->spec.name, target->config.name, msg->text);
+	inst->tried |= UINT32_C(1) << slot;
+	inst->retry_ms = core->now_ms + core->settings.retry_delay_ms;
+	text_copy(inst->place.reason, sizeof(inst->place.reason), msg->text);
+	phase_set(core, inst, PHASE_REVOKING);
+}
+
+void instance_released_receive(struct core *core, const struct core_message *msg)
+{
+	struct instance *inst = instance_find(core, msg->uuid);
+
+	if (core->role != ROLE_ACTIVE || !inst || inst->place.phase != PHASE_REVOKING ||
+	    inst->place.owner != msg->from || inst->place.generation != msg->generation)
+		return;
+	inst->place.released = true;
+	inst->place.joint = 0;
+	phase_set(core, inst, PHASE_WAITING);
+}
+
+void instance_claim_receive(struct core *core, const struct core_message *msg)
+{
+	struct instance *inst = instance_find(core, msg->uuid);
+	int slot = host_slot(core, msg->from);
+	struct host *host;
+
+	if (core->role != ROLE_ACTIVE || slot < 0)
+		return;
+	host = &core->hosts[slot];
+	if (host->fact.state != HOST_ADMITTED || !host_is_alive(host))
+		return;
+	if (msg->migrate) {
+		if (!inst || inst->spec.deleted || inst->place.phase != PHASE_SETTLED || inst->place.joint ||
+		    inst->place.owner == msg->from)
+			return;
+		inst->place.joint = msg->from;
+		inst->joint_since_ms = core->now_ms;
+		stage_place(core, inst);
+		note_stage(core, "instance-migrating", NOTE_INFO, NULL, host, inst,
+			   "%s is being migrated from %s to %s", inst->spec.name,
+			   host_name(core, inst->place.owner), host->config.name);
+		return;
+	}
+	if ((inst && !inst->spec.deleted) || !msg->claim || !msg->claim->spec.protected ||
+	    disk_user_find(core, &msg->claim->spec))
+		return;
+	instance_claim(core, slot, msg->claim, WISH_STOPPED);
+}
+
+uint64_t instances_deadline(const struct core *core)
+{
+	uint64_t deadline_ms = core->now_ms + core->settings.beat_ms;
+
+	for (size_t i = 0; i < core->n_instances; i++) {
+		const struct instance *inst = &core->instances[i];
+
+		if (inst->absent_since_ms)
+			deadline_min(&deadline_ms, inst->absent_since_ms + RESTART_DELAY_MS);
+		if (inst->retry_ms > core->now_ms)
+			deadline_min(&deadline_ms, inst->retry_ms);
+	}
+	return deadline_ms;
+}

@@ -1,0 +1,337 @@
+/*
+ * This host's own part: it tells what it sees, starts what committed facts give to it, gives back what is revoked, and ends
+ * what it must not run.
+ */
+#include <string.h>
+
+#include "hamon/core/state.h"
+
+#define INSPECT_INTERVAL_MS 2000
+#define STOP_INTERVAL_MS 3000
+
+static const struct host *self_host(const struct core *core)
+{
+	return core->self < 0 ? NULL : &core->hosts[core->self];
+}
+
+bool self_is_admitted(const struct core *core)
+{
+	const struct host *self = self_host(core);
+
+	return self && self->fact.state == HOST_ADMITTED && host_committed(core, self) &&
+		!strcmp(self->fact.boot_id, core->settings.boot_id);
+}
+
+static bool self_may_act(const struct core *core)
+{
+	return core->synced && core->quorate && core->commit && core->coordinator && !core->leaving &&
+		!core_tilted(core);
+}
+
+/* --- reports --- */
+
+static struct own_report *own_find(struct core *core, const char *uuid, bool make)
+{
+	struct own_report *unused = NULL;
+
+	for (size_t i = 0; i < CORE_INSTANCES_MAX; i++) {
+		struct own_report *own = &core->own[i];
+
+		if (!own->used) {
+			unused = unused ? unused : own;
+			if (!make)
+				continue;
+			break; /* entries are filled from the front: none lies behind a free one but removed ones */
+		}
+		if (!strcmp(own->report.spec.uuid, uuid))
+			return own;
+	}
+	if (!make)
+		return NULL;
+	for (size_t i = unused ? (size_t)(unused - core->own) : CORE_INSTANCES_MAX;
+	     i < CORE_INSTANCES_MAX; i++)
+		if (core->own[i].used && !strcmp(core->own[i].report.spec.uuid, uuid))
+			return &core->own[i];
+	return unused;
+}
+
+void member_reports_take(struct core *core, const struct core_event *event)
+{
+	if (event->reports.full) {
+		for (size_t i = 0; i < CORE_INSTANCES_MAX; i++)
+			core->own[i].used = false;
+		core->own_reported = true;
+		core->report_due = true;
+	}
+	for (size_t i = 0; i < event->reports.n; i++) {
+		const struct instance_report *report = &event->reports.reports[i];
+		struct own_report *own = own_find(core, report->spec.uuid, true);
+		struct instance *inst = instance_find(core, report->spec.uuid);
+
+		if (!own)
+			continue;
+		own->used = true;
+		own->report = *report;
+		if (inst && !report->defined)
+			inst->tidied_definition = true;
+		if (inst) {
+			inst->defined_here = report->defined;
+			inst->managed_save_here = report->managed_save;
+			if (core->self >= 0)
+				inst->state[core->self] = (uint8_t)report->state;
+		}
+		if (!event->reports.full && core->group_up && core->n_reports < CORE_INSTANCES_MAX)
+			core->reports[core->n_reports++] = *report;
+		if (report->undefined)
+			own->used = false;
+	}
+	if (core->n_reports && !event->reports.full) {
+		struct core_message *msg = message_send(core, MSG_REPORT);
+
+		msg->reports = core->reports;
+		msg->n_reports = core->n_reports;
+	}
+}
+
+void member_reports_send(struct core *core)
+{
+	struct core_message *msg;
+
+	if (!core->report_due || !core->group_up || !core->own_reported || !core->coordinator ||
+	    !core->synced)
+		return;
+	core->report_due = false;
+	core->n_reports = 0;
+	for (size_t i = 0; i < CORE_INSTANCES_MAX; i++)
+		if (core->own[i].used)
+			core->reports[core->n_reports++] = core->own[i].report;
+	msg = message_send(core, MSG_REPORT);
+	msg->full = true;
+	msg->reports = core->reports;
+	msg->n_reports = core->n_reports;
+}
+
+/* --- starting --- */
+
+static void result_send(struct core *core, const struct instance *inst)
+{
+	struct core_message *msg = message_send(core, MSG_RESULT);
+
+	text_copy(msg->uuid, sizeof(msg->uuid), inst->spec.uuid);
+	msg->generation = inst->job_generation;
+	msg->ok = inst->job == JOB_DONE;
+	msg->retry_elsewhere = inst->job_retry_elsewhere;
+	text_copy(msg->text, sizeof(msg->text), inst->job_text);
+}
+
+static struct instance *op_find(struct core *core, uint64_t op, size_t offset)
+{
+	for (size_t i = 0; op && i < core->n_instances; i++)
+		if (*(uint64_t *)((char *)&core->instances[i] + offset) == op)
+			return &core->instances[i];
+	return NULL;
+}
+
+void member_start_result(struct core *core, const struct core_event *event)
+{
+	struct instance *inst = op_find(core, event->start.op, offsetof(struct instance, job_op));
+
+	if (!inst || inst->job != JOB_STARTING)
+		return;
+	inst->job_op = 0;
+	inst->job = event->start.ok ? JOB_DONE : JOB_FAILED;
+	inst->job_retry_elsewhere = event->start.retry_elsewhere;
+	text_copy(inst->job_text, sizeof(inst->job_text), event->start.detail);
+	if (event->start.ok && core->self >= 0)
+		inst->state[core->self] = INSTANCE_RUNNING;
+	result_send(core, inst);
+}
+
+static void start_begin(struct core *core, struct instance *inst)
+{
+	struct core_action *act = action_add(core, ACT_START);
+
+	inst->job = JOB_STARTING;
+	inst->job_generation = inst->place.generation;
+	inst->job_op = core->next_op++;
+	inst->tidied_definition = false;
+	inst->tidied_save = false;
+	act->instance.op = inst->job_op;
+	act->instance.spec = &inst->spec;
+	act->instance.place = &inst->place;
+}
+
+static bool instance_is_mine(const struct core *core, const struct instance *inst)
+{
+	return inst->has_place && !inst->spec.deleted && inst->place.owner == core->settings.self;
+}
+
+static void starts_begin(struct core *core)
+{
+	uint32_t running = 0;
+
+	for (size_t i = 0; i < core->n_instances; i++)
+		running += core->instances[i].job == JOB_STARTING;
+	while (running < core->settings.parallel_starts) {
+		struct instance *next = NULL;
+
+		for (size_t i = 0; i < core->n_instances; i++) {
+			struct instance *inst = &core->instances[i];
+
+			if (!instance_is_mine(core, inst) || inst->place.phase != PHASE_ASSIGNED ||
+			    !place_committed(core, inst) ||
+			    inst->place.owner_epoch != self_host(core)->fact.epoch)
+				continue;
+			if (inst->job != JOB_NONE && inst->job_generation == inst->place.generation)
+				continue;
+			if (!next || inst->spec.priority > next->spec.priority)
+				next = inst;
+		}
+		if (!next)
+			return;
+		start_begin(core, next);
+		running++;
+	}
+}
+
+/* --- giving back --- */
+
+static void revoke_evaluate(struct core *core, struct instance *inst)
+{
+	struct core_action *act;
+
+	if (inst->inspect_op || core->now_ms < inst->inspect_again_ms)
+		return;
+	inst->inspect_op = core->next_op++;
+	act = action_add(core, ACT_INSPECT);
+	act->instance.op = inst->inspect_op;
+	act->instance.spec = &inst->spec;
+	act->instance.place = &inst->place;
+}
+
+void member_inspect_result(struct core *core, const struct core_event *event)
+{
+	struct instance *inst = op_find(core, event->inspect.op, offsetof(struct instance, inspect_op));
+	struct core_message *msg;
+
+	if (!inst)
+		return;
+	inst->inspect_op = 0;
+	inst->inspect_again_ms = core->now_ms + INSPECT_INTERVAL_MS;
+	if (!instance_is_mine(core, inst) || inst->place.phase != PHASE_REVOKING ||
+	    !place_committed(core, inst) || !self_may_act(core))
+		return;
+	if (!event->inspect.known || event->inspect.job)
+		return; /* libvirtd may still be starting it: it stays here, visibly */
+	if (event->inspect.qemu) {
+		struct core_action *act;
+
+		if (inst->stop_op)
+			return;
+		inst->stop_op = core->next_op++;
+		act = action_add(core, ACT_STOP);
+		act->instance.op = inst->stop_op;
+		act->instance.spec = &inst->spec;
+		act->instance.place = &inst->place;
+		return;
+	}
+	msg = message_send(core, MSG_RELEASED);
+	text_copy(msg->uuid, sizeof(msg->uuid), inst->spec.uuid);
+	msg->generation = inst->place.generation;
+}
+
+void member_stop_result(struct core *core, const struct core_event *event)
+{
+	struct instance *inst = op_find(core, event->stop.op, offsetof(struct instance, stop_op));
+
+	if (!inst)
+		return;
+	inst->stop_op = 0;
+	inst->stop_again_ms = core->now_ms + STOP_INTERVAL_MS;
+	inst->inspect_again_ms = 0;
+	if (event->stop.gone && core->self >= 0)
+		inst->state[core->self] = INSTANCE_ABSENT;
+}
+
+/* --- what must not run here --- */
+
+static void instance_act(struct core *core, struct instance *inst, enum action_type type, uint64_t op)
+{
+	struct core_action *act = action_add(core, type);
+
+	act->instance.op = op;
+	act->instance.spec = &inst->spec;
+	act->instance.place = &inst->place;
+}
+
+static bool foreign_evaluate(struct core *core, struct instance *inst)
+{
+	bool runs = inst->state[core->self] != INSTANCE_ABSENT;
+
+	if (!inst->has_place || inst->spec.deleted || !place_committed(core, inst) ||
+	    inst->place.owner == core->settings.self || inst->place.joint == core->settings.self)
+		return false;
+	if (runs && !self_is_admitted(core)) {
+		if (!inst->stop_op && core->now_ms >= inst->stop_again_ms) {
+			inst->stop_op = core->next_op++;
+			inst->stop_again_ms = core->now_ms + STOP_INTERVAL_MS;
+			instance_act(core, inst, ACT_STOP, inst->stop_op);
+			note_local(core, "stale-stopped", NOTE_WARNING, self_host(core), inst,
+				   "%s still ran here and belongs to %s now: it is ended", inst->spec.name,
+				   host_name(core, inst->place.owner));
+		}
+		return true;
+	}
+	if (!runs && inst->managed_save_here && !inst->tidied_save) {
+		inst->tidied_save = true;
+		instance_act(core, inst, ACT_TIDY, 0);
+	}
+	if (!runs && inst->defined_here && !inst->tidied_definition &&
+	    inst->place.phase == PHASE_SETTLED && self_is_admitted(core)) {
+		inst->tidied_definition = true;
+		instance_act(core, inst, ACT_TIDY, 0);
+	}
+	return runs;
+}
+
+void member_execute(struct core *core)
+{
+	bool stale = false;
+
+	if (core->self < 0 || !self_may_act(core))
+		return;
+	if (self_is_admitted(core))
+		starts_begin(core);
+	for (size_t i = 0; i < core->n_instances; i++) {
+		struct instance *inst = &core->instances[i];
+
+		if (instance_is_mine(core, inst) && inst->place.phase == PHASE_REVOKING &&
+		    place_committed(core, inst))
+			revoke_evaluate(core, inst);
+		/* A result that an earlier coordinator heard, or nobody: the term is new, so it is told again. */
+		if (instance_is_mine(core, inst) && inst->place.phase == PHASE_ASSIGNED && core->report_due &&
+		    (inst->job == JOB_DONE || inst->job == JOB_FAILED) &&
+		    inst->job_generation == inst->place.generation)
+			result_send(core, inst);
+		stale |= foreign_evaluate(core, inst);
+	}
+	if (stale != core->own_host.stale_qemu) {
+		core->own_host.stale_qemu = stale;
+		core->host_report_due = true;
+	}
+}
+
+uint64_t member_deadline(const struct core *core)
+{
+	uint64_t deadline_ms = core->now_ms + core->settings.beat_ms;
+
+	for (size_t i = 0; i < core->n_instances; i++) {
+		const struct instance *inst = &core->instances[i];
+
+		if (inst->place.phase == PHASE_REVOKING && inst->inspect_again_ms > core->now_ms)
+			deadline_min(&deadline_ms, inst->inspect_again_ms);
+		if (inst->stop_again_ms > core->now_ms)
+			deadline_min(&deadline_ms, inst->stop_again_ms);
+	}
+	return deadline_ms;
+}

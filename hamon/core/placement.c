@@ -1,0 +1,152 @@
+/* Placement: which host may start an instance, and, for each that may not, why. */
+#include <stdio.h>
+#include <string.h>
+
+#include "hamon/core/state.h"
+
+static bool backing_suffices(const struct instance *inst, int slot)
+{
+	enum verdict verdict = inst->backing[slot].verdict;
+
+	return inst->place.accept_loss ||
+		((verdict == VERDICT_SHARED || verdict == VERDICT_VOLUME) && !inst->backing[slot].held);
+}
+
+bool placement_is_movable(struct core *core, const struct instance *inst)
+{
+	for (size_t i = 0; i < core->n_hosts; i++) {
+		const struct host *host = &core->hosts[i];
+
+		if (host->config.nodeid == inst->place.owner || host->fact.state != HOST_ADMITTED ||
+		    !host_is_alive(host))
+			continue;
+		if (backing_suffices(inst, (int)i))
+			return true;
+	}
+	return false;
+}
+
+static const struct instance *group_mate(const struct core *core, const struct instance *inst,
+					 uint32_t nodeid)
+{
+	for (size_t i = 0; inst->spec.group[0] && i < core->n_instances; i++) {
+		const struct instance *other = &core->instances[i];
+
+		if (other != inst && !other->spec.deleted && other->place.owner == nodeid &&
+		    other->place.wish == WISH_RUNNING &&
+		    other->place.phase != PHASE_WAITING && other->place.phase != PHASE_HELD &&
+		    !strcmp(other->spec.group, inst->spec.group))
+			return other;
+	}
+	return NULL;
+}
+
+/* NULL when the host could take the instance but for memory and backing; else the reason. */
+static const char *host_unfit(const struct core *core, const struct instance *inst, int slot, char *buf,
+			      size_t size)
+{
+	const struct host *host = &core->hosts[slot];
+	const struct instance *mate;
+
+	if (host->fact.state != HOST_ADMITTED)
+		return host_state_name(host->fact.state);
+	if (!host->present || !host->daemon)
+		return "its hamond is not running";
+	if (!host->report_known || !host->report.libvirt_ok)
+		return "its libvirtd does not answer";
+	if (!host->report.gate_loaded)
+		return "hamon's libvirt hook is not loaded";
+	if (host->config.nodeid != core->settings.self &&
+	    (!host->beat_synced || host->beat_term != core->promised))
+		return "it has no snapshot yet";
+	if (host->fact.maintenance)
+		return "in maintenance";
+	if (inst->spec.allow[0] && !list_has(inst->spec.allow, host->config.name))
+		return "not among its allowed hosts";
+	if (list_has(inst->spec.deny, host->config.name))
+		return "denied by its definition";
+	if (inst->tried & UINT32_C(1) << slot)
+		return "failed to start it before";
+	mate = group_mate(core, inst, host->config.nodeid);
+	if (mate) {
+		snprintf(buf, size, "runs %s of the same group", mate->spec.name);
+		return buf;
+	}
+	return NULL;
+}
+
+static void why_add(char *why, const char *host, const char *reason)
+{
+	size_t used = strlen(why);
+
+	if (used < CORE_TEXT_SIZE - 1)
+		snprintf(why + used, CORE_TEXT_SIZE - used, "%s%s: %s", used ? "; " : "", host, reason);
+}
+
+struct candidate {
+	int slot;
+	uint64_t free_mib;
+	bool home; /* its own disks: no proof of sharing is needed where it ran before */
+};
+
+enum placement placement_choose(struct core *core, struct instance *inst, uint32_t wanted,
+				int *ret_slot, char why[CORE_TEXT_SIZE])
+{
+	struct candidate best = { .slot = -1 };
+	char unfit[CORE_TEXT_SIZE] = "", small[CORE_TEXT_SIZE] = "", unproven[CORE_TEXT_SIZE] = "", buf[128];
+	bool any_fit = false;
+
+	for (size_t i = 0; i < core->n_hosts; i++) {
+		const struct host *host = &core->hosts[i];
+		struct candidate this = { .slot = (int)i };
+		const char *reason;
+
+		if (!host->configured || host->fact.forgotten || (wanted && host->config.nodeid != wanted))
+			continue;
+		this.home = host->config.nodeid == inst->place.home;
+		if (!this.home && !backing_suffices(inst, (int)i)) {
+			const struct backing *backing = &inst->backing[i];
+
+			if (host->fact.state == HOST_ADMITTED) {
+				snprintf(buf, sizeof(buf), "%s, %.90s", verdict_name(backing->verdict),
+					 backing->reason[0] ? backing->reason : "not checked yet");
+				why_add(unproven, host->config.name, buf);
+			}
+			continue;
+		}
+		reason = host_unfit(core, inst, (int)i, buf, sizeof(buf));
+		if (reason) {
+			any_fit |= host->fact.state == HOST_ADMITTED;
+			why_add(unfit, host->config.name, reason);
+			continue;
+		}
+		any_fit = true;
+		this.free_mib = host->report.free_mib > host->reserved_mib ?
+			host->report.free_mib - host->reserved_mib : 0;
+		if (this.free_mib < inst->spec.memory_mib) {
+			size_t used = strlen(small);
+
+			snprintf(small + used, sizeof(small) - used, "%s%s %llu", used ? ", " : "",
+				 host->config.name, (unsigned long long)this.free_mib);
+			continue;
+		}
+		if (best.slot < 0 || (this.home && !best.home) ||
+		    (this.home == best.home && this.free_mib > best.free_mib))
+			best = this;
+	}
+	if (best.slot >= 0) {
+		*ret_slot = best.slot;
+		return PLACEMENT_FOUND;
+	}
+	why[0] = '\0';
+	if (small[0])
+		text_format(why, CORE_TEXT_SIZE, "no host has %u MiB free: %.200s", inst->spec.memory_mib, small);
+	if (unproven[0])
+		why_add(why, "not proven shared", unproven);
+	if (unfit[0])
+		why_add(why, "not eligible", unfit);
+	if (!why[0])
+		text_copy(why, CORE_TEXT_SIZE, wanted ? "the wanted host is not one of the cluster" :
+			  "no healthy host is left");
+	return any_fit || !unproven[0] ? PLACEMENT_WAIT : PLACEMENT_HELD;
+}
