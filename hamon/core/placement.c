@@ -12,7 +12,7 @@ static bool backing_suffices(const struct instance *inst, int slot)
 		((verdict == VERDICT_SHARED || verdict == VERDICT_VOLUME) && !inst->backing[slot].held);
 }
 
-bool placement_is_movable(struct core *core, const struct instance *inst)
+bool placement_is_movable(const struct core *core, const struct instance *inst)
 {
 	for (size_t i = 0; i < core->n_hosts; i++) {
 		const struct host *host = &core->hosts[i];

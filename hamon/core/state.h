@@ -300,7 +300,7 @@ enum placement {
 enum placement placement_choose(struct core *core, struct instance *inst, uint32_t wanted,
 				int *ret_slot, char why[CORE_TEXT_SIZE]);
 /* Whether some admitted host is proven to reach the instance's disks. */
-bool placement_is_movable(struct core *core, const struct instance *inst);
+bool placement_is_movable(const struct core *core, const struct instance *inst);
 
 /* member.c: what this host does for itself */
 void member_execute(struct core *core);
