@@ -1,0 +1,256 @@
+#!/usr/bin/python3
+"""The process that owns a running lab: while it lives the lab lives, and when it ends nothing is left.
+
+It is a child of the program that uses the lab (a test run, the demo), in a session of its own so that a
+terminal's Ctrl-C does not reach it. It ends when its standard input does, that is, however that program
+ends; "keep" written there makes it stay. The hosts' power is in its hands too: the BMC simulators and
+everyone else who switches a host off or on from inside the lab ask here.
+"""
+import contextlib
+import fcntl
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import spaces
+
+BASE = "/var/tmp/hamon-lab"
+LOCK = os.path.join(BASE, "lock")
+ROUTE = ["blackhole", "10.77.0.0/16"]
+MARK = ".hamon-lab"
+
+
+def machine_boot_id():
+    with open("/proc/sys/kernel/random/boot_id") as boot_id:
+        return boot_id.read().strip()
+
+
+def route_present():
+    shown = subprocess.run(["ip", "route", "show", "type"] + ROUTE, capture_output=True, text=True)
+    return bool(shown.stdout.strip())
+
+
+def lock_take(wait=0.0, tell=None):
+    """Take the one lock of all labs of this machine; returns its descriptor. What died before is cleared away.
+
+    wait: how many seconds to wait for another lab to end. tell: called once with a sentence when we wait.
+    """
+    end = time.monotonic() + wait
+    while True:
+        os.makedirs(BASE, mode=0o755, exist_ok=True)
+        fd = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            text = os.pread(fd, 65536, 0).decode("utf-8", "replace")
+            os.close(fd)
+            who = _holder(text)
+            if time.monotonic() >= end:
+                raise spaces.LabError("another lab is up on this machine%s; one at a time" % who) from None
+            if tell:
+                tell("waiting for another lab on this machine to end%s" % who)
+                tell = None
+            time.sleep(1)
+            continue
+        try:
+            same = os.stat(LOCK).st_ino == os.fstat(fd).st_ino
+        except FileNotFoundError:
+            same = False
+        if same:
+            break
+        os.close(fd)  # its holder removed it while we waited
+    text = os.pread(fd, 65536, 0).decode("utf-8", "replace")
+    if text.strip():
+        try:
+            leftovers_clear(json.loads(text))
+        except ValueError:
+            pass  # torn by a crash in the middle of a write: nothing was started before it is whole
+    os.ftruncate(fd, 0)
+    return fd
+
+
+def _holder(text):
+    try:
+        record = json.loads(text)
+        return " (%s, process %d, in %s; end it with: %s/lab.py down)" % (
+            record["what"], record["keeper"][0] if record.get("keeper") else 0, record["dir"],
+            os.path.dirname(os.path.abspath(__file__)))
+    except (ValueError, KeyError):
+        return ""
+
+
+def lock_write(fd, record):
+    data = json.dumps(record).encode()
+    os.ftruncate(fd, 0)
+    os.pwrite(fd, data, 0)
+
+
+def unlock(fd):
+    """Give the lock up, with nothing left of it."""
+    os.ftruncate(fd, 0)
+    with contextlib.suppress(OSError):
+        os.unlink(LOCK)
+        os.rmdir(BASE)
+    os.close(fd)
+
+
+def leftovers_clear(record):
+    """End and remove what a lab left whose keeper was killed. Only recorded processes that are still the same."""
+    if record.get("boot_id") == machine_boot_id():
+        for kind in ("keeper", "init"):
+            if record.get(kind):
+                spaces.kill_wait(*record[kind])
+        if record.get("route"):
+            subprocess.run(["ip", "route", "del"] + ROUTE, capture_output=True)
+    folder_remove(record.get("dir"))
+
+
+def folder_remove(folder):
+    """Remove a lab's folder: only one that bears the mark of being one."""
+    if folder and os.path.exists(os.path.join(folder, MARK)):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Keeper:
+    def __init__(self, folder, lock):
+        self.folder = folder
+        self.lock = lock
+        self.tools = spaces.Tools(os.path.join(folder, "bin"))
+        self.record = {"what": sys.argv[3], "dir": folder, "boot_id": machine_boot_id(), "route": False,
+                       "keeper": [os.getpid(), spaces.start_time(os.getpid())], "init": None}
+        self.lab_init = None
+        self.stdin_open = True
+        self.keep = False
+        self.keep_files = False
+        self.boots = []
+
+    def save(self):
+        lock_write(self.lock, self.record)
+
+    def start(self):
+        self.save()
+        if not route_present():
+            self.record["route"] = True
+            self.save()
+            subprocess.run(["ip", "route", "add"] + ROUTE, check=True)
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.socket.bind(os.path.join(self.folder, "power"))
+        self.socket.listen(16)
+        self.lab_init = subprocess.Popen([self.tools.init, "lab"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                         text=True, env=self.tools.ENVIRONMENT)
+        pid = int(self.lab_init.stdout.readline().split()[1])
+        self.record["init"] = [pid, spaces.start_time(pid)]
+        self.save()
+        if self.lab_init.stdout.readline() != "ready\n":
+            raise spaces.LabError("the lab's namespaces do not start: exit %s" % self.lab_init.wait())
+        print(json.dumps(self.record), flush=True)
+
+    def loop(self):
+        end = os.pidfd_open(self.lab_init.pid)
+        while not (self.keep is False and self.stdin_open is False):
+            poll = select.poll()
+            if self.stdin_open:
+                poll.register(0, select.POLLIN)
+            poll.register(end, select.POLLIN)
+            poll.register(self.socket, select.POLLIN)
+            ready = [fd for fd, _ in poll.poll()]
+            self.boots = [boot for boot in self.boots if boot.poll() is None]
+            if end in ready:
+                return
+            if 0 in ready:
+                self.command()
+            if self.socket.fileno() in ready:
+                self.serve()
+
+    def command(self):
+        data = os.read(0, 4096)
+        if not data:
+            self.stdin_open = False
+        for word in data.decode().split():
+            if word == "keep":
+                self.keep = True
+                print("kept", flush=True)
+            elif word == "keep-files":
+                self.keep_files = True
+            elif word == "down":
+                self.keep = self.stdin_open = False
+
+    def serve(self):
+        peer, _ = self.socket.accept()
+        with peer:
+            peer.settimeout(5)
+            try:
+                words = peer.makefile().readline().split()
+                if words == ["down"]:
+                    self.keep = self.stdin_open = False
+                    answer = "ok\n"
+                else:
+                    answer = "ok\n" + self.power(words[0], words[1], words[2:])
+            except Exception as error:
+                answer = "error\n%s\n" % error
+                print("power: %s" % error, file=sys.stderr, flush=True)
+            try:
+                peer.sendall(answer.encode())
+            except OSError:
+                pass
+
+    def power(self, name, verb, words):
+        """What ipmi_sim asks of its chassis_control program: get power.. | set power 0|1, reset 1, shutdown 1."""
+        import lab  # late: lab.py starts this file
+        host = lab.Lab.attach(self.folder).host(name)
+        told = ""
+        if verb == "get":
+            for what in words:
+                told += {"power": "power:%d\n" % host.alive(), "boot": "boot:default\n"}[what]
+            return told
+        while words:
+            what, value = words[0], words[1]
+            words = words[2:]
+            if (what, value) == ("power", "0") or what in ("reset", "shutdown"):
+                self.power_log("%s off" % name)
+                host.power_off()
+            if (what, value) == ("power", "1") or what == "reset":
+                self.power_log("%s on" % name)
+                self.boots.append(subprocess.Popen(
+                    ["/usr/bin/python3", os.path.join(os.path.dirname(os.path.abspath(__file__)), "lab.py"), "boot", name],
+                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL))
+        return told
+
+    def power_log(self, text):
+        with open(os.path.join(self.folder, "power.log"), "a") as log:
+            log.write("%.3f %s\n" % (time.clock_gettime(time.CLOCK_BOOTTIME), text))
+
+    def down(self):
+        if self.lab_init:
+            self.lab_init.stdin.close()
+            if self.record["init"]:
+                spaces.kill_wait(*self.record["init"])
+            self.lab_init.wait()
+        for boot in self.boots:
+            boot.wait()
+        if self.record["route"]:
+            subprocess.run(["ip", "route", "del"] + ROUTE, capture_output=True)
+        if not self.keep_files:
+            folder_remove(self.folder)
+        unlock(self.lock)
+
+
+def main():
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT):
+        signal.signal(number, lambda *_: None)  # not SIG_IGN, which the programs we start would inherit
+    keeper = Keeper(sys.argv[1], int(sys.argv[2]))
+    try:
+        keeper.start()
+        keeper.loop()
+    finally:
+        keeper.down()
+
+
+if __name__ == "__main__":
+    main()
