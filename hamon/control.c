@@ -35,8 +35,10 @@
 #define GREETING_STRANGERS_MAX 4	/* of them, those that will be refused: they get to hear why */
 #define GREETING_MS 2000
 #define FDS_MAX (1 + GREETING_MAX + CONTROL_CLIENTS_MAX)
-#define IDLE_MS 60000			/* a client without a request */
-#define FETCH_MS 10000			/* a client that does not fetch the rest of its reply */
+#ifndef CONTROL_IDLE_MS			/* its unit test has less time */
+#define CONTROL_IDLE_MS 60000		/* a client without a request */
+#define CONTROL_FETCH_MS 10000		/* a client that does not fetch the rest of its reply */
+#endif
 #define HELD_MAX_BYTES (16u * 1024 * 1024) /* rests of replies, of all clients together */
 #define TICK_NS 1000000000ULL
 #define PIECE_MAX (CTL_MESSAGE_MAX_BYTES - sizeof(struct qb_ipc_response_header) - 1)
@@ -219,7 +221,8 @@ static void tick(void *data)
 			shutdown(slot->fd, SHUT_RDWR);
 		if (slot->kind == FD_CLIENT) {
 			client = qb_ipcs_context_get(slot->data);
-			if (!client->request && now_ms - client->last_ms > (client->rest ? FETCH_MS : IDLE_MS))
+			if (!client->request && now_ms - client->last_ms >
+			    (client->rest ? CONTROL_FETCH_MS : CONTROL_IDLE_MS))
 				client_drop(client);
 		}
 		again |= slot->kind == FD_GREETING || slot->kind == FD_CLIENT;

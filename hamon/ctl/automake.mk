@@ -6,3 +6,34 @@ libhamon_control_a_CPPFLAGS = $(AM_CPPFLAGS) $(QB_CFLAGS) $(JSON_CFLAGS)
 libhamon_control_a_SOURCES = hamon/control.c hamon/control.h \
 	hamon/control_message.c hamon/control_message.h hamon/control_peer.c hamon/control_peer.h
 libhamon_common_a_SOURCES += hamon/common/suggest.c hamon/common/suggest.h
+
+check_PROGRAMS += tests/unit/control_test
+TESTS += tests/unit/control_test
+tests_unit_control_test_SOURCES = tests/unit/control_test.c tests/unit/control_server.c tests/unit/control_server.h
+tests_unit_control_test_CPPFLAGS = $(AM_CPPFLAGS) $(QB_CFLAGS) $(JSON_CFLAGS)
+tests_unit_control_test_LDADD = libhamon_control.a libhamon_ctl.a libhamon_common.a $(QB_LIBS) $(JSON_LIBS)
+
+check_PROGRAMS += tests/unit/control_idle_test
+TESTS += tests/unit/control_idle_test
+tests_unit_control_idle_test_SOURCES = tests/unit/control_idle_test.c tests/unit/control_server.c \
+	hamon/control.c hamon/control_message.c hamon/control_peer.c
+tests_unit_control_idle_test_CPPFLAGS = $(AM_CPPFLAGS) $(QB_CFLAGS) $(JSON_CFLAGS) \
+	-DCONTROL_IDLE_MS=300 -DCONTROL_FETCH_MS=300
+tests_unit_control_idle_test_LDADD = libhamon_ctl.a libhamon_common.a $(QB_LIBS) $(JSON_LIBS)
+
+check_PROGRAMS += tests/unit/suggest_test
+TESTS += tests/unit/suggest_test
+tests_unit_suggest_test_SOURCES = tests/unit/suggest_test.c
+tests_unit_suggest_test_LDADD = libhamon_common.a
+
+check_PROGRAMS += tests/fuzz/fuzz_control
+TESTS += tests/fuzz/fuzz_control
+EXTRA_DIST += tests/fuzz/corpus/control
+tests_fuzz_fuzz_control_SOURCES = tests/fuzz/fuzz_control.c
+tests_fuzz_fuzz_control_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS)
+tests_fuzz_fuzz_control_LDADD = libhamon_control.a libhamon_common.a $(QB_LIBS) $(JSON_LIBS)
+if LIBFUZZER
+tests_fuzz_fuzz_control_LDFLAGS = -fsanitize=fuzzer
+else
+tests_fuzz_fuzz_control_SOURCES += tests/fuzz/main.c
+endif
