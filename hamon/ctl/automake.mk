@@ -27,13 +27,13 @@ tests_unit_suggest_test_SOURCES = tests/unit/suggest_test.c
 tests_unit_suggest_test_LDADD = libhamon_common.a
 
 check_PROGRAMS += tests/fuzz/fuzz_control
-TESTS += tests/fuzz/fuzz_control
 EXTRA_DIST += tests/fuzz/corpus/control
 tests_fuzz_fuzz_control_SOURCES = tests/fuzz/fuzz_control.c
 tests_fuzz_fuzz_control_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS)
 tests_fuzz_fuzz_control_LDADD = libhamon_control.a libhamon_common.a $(QB_LIBS) $(JSON_LIBS)
 if LIBFUZZER
-tests_fuzz_fuzz_control_LDFLAGS = -fsanitize=fuzzer
+tests_fuzz_fuzz_control_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 else
 tests_fuzz_fuzz_control_SOURCES += tests/fuzz/main.c
+TESTS += tests/fuzz/fuzz_control
 endif
