@@ -31,7 +31,7 @@ static void as_user(uid_t uid, gid_t gid, size_t groups_count, const gid_t *grou
 	if (!pid) {
 		CHECK(!setgroups(groups_count, groups) && !setgid(gid) && !setuid(uid));
 		fn();
-		exit(0);
+		_exit(0);
 	}
 	CHECK_INT(waitpid(pid, &status, 0), pid);
 	CHECK_INT(status, 0);
@@ -256,7 +256,7 @@ static void a_late_answer_arrives(void)
 	client = fork();
 	if (!client) {
 		reply = call_ok(ctl_request("events"));
-		exit(!json_bool_or(reply, "late", false));
+		_exit(!json_bool_or(reply, "late", false));
 	}
 	while (status_number("requests") < 2)
 		;
@@ -277,7 +277,7 @@ static void a_client_that_died_is_not_answered(void)
 	if (!client) {
 		struct json_object *req = ctl_request("events");
 
-		exit(ctl_call(req, 600000, &reply) ? 1 : 0);
+		_exit(ctl_call(req, 600000, &reply) ? 1 : 0);
 	}
 	while (status_number("requests") < 2)
 		;
@@ -422,7 +422,7 @@ static void a_dying_server_ends_the_call(void)
 			fclose(f);
 		}
 		kill(pid, SIGKILL);
-		exit(0);
+		_exit(0);
 	}
 	CHECK_INT(ctl_call(req, 600000, &reply), -ENOTCONN);
 	CHECK_INT(waitpid(killer, &status, 0), killer);
