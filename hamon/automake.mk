@@ -1,8 +1,6 @@
 # hamon: what is built here
 
-# The modules of hamond that talk to the outside: child processes, corosync, the service manager.
-noinst_HEADERS += hamon/helper.h hamon/service.h hamon/cluster/ring.h hamon/cluster/cpg.h \
-	hamon/cluster/quorum.h hamon/cluster/cmap.h
+include hamon/io.mk
 
 # The configuration, for hamond and the tests: link it with libhamon_common.a and $(INIH_LIBS).
 noinst_LIBRARIES += libhamon_config.a

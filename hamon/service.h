@@ -16,7 +16,8 @@ struct service;
 
 /*
  * Reads NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID. Without a service manager everything below does nothing.
- * 0, -EINVAL (a NOTIFY_SOCKET that is no address; the service works without it), -ENOMEM or another errno.
+ * 0 or -ENOMEM; -EINVAL (a NOTIFY_SOCKET that is no address) or another errno of socket(2), and then *ret_service
+ * is set all the same: the service runs, and nobody is told.
  */
 int service_new(struct service **ret_service);
 void service_free(struct service *service);

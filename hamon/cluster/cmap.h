@@ -34,6 +34,7 @@ struct cluster_config {
 	bool wait_for_all; /* said, or implied by two_node; the effective value */
 	bool auto_tie_breaker;
 	bool last_man_standing;
+	bool allow_downscale;
 	bool qdevice;
 	uint32_t qdevice_votes;
 	bool crypto; /* both a cipher and a hash other than "none" */
@@ -45,7 +46,11 @@ struct cluster_config {
 struct cmap_callbacks {
 	/* The configuration after connecting, and whenever it differs from the last one told. */
 	void (*on_config)(void *user, const struct cluster_config *config);
-	/* A link to another node came up or went down; after connecting, once for each. */
+	/*
+	 * A link to another node came up or went down; after connecting, once for each. A link that is taken out of
+	 * the configuration is told as down. knet notices a cut after about two seconds, and corosync tells it
+	 * up to 1.5 s later.
+	 */
 	void (*on_link)(void *user, uint32_t nodeid, unsigned int link, bool connected);
 	void (*on_down)(void *user);
 	/* One sentence for the log: what was wrong in the configuration and what was taken instead. */

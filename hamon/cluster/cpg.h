@@ -18,6 +18,7 @@
 
 #define GROUP_MEMBERS_MAX 128 /* processes; corosync's own limit, CPG_MEMBERS_MAX */
 #define GROUP_QUEUE_MAX 4096 /* fragments (of at most 32 KiB) that wait to be sent */
+#define GROUP_QUEUE_BYTES_MAX (32 * 1024 * 1024) /* bytes that wait to be sent */
 
 enum group_reason {
 	GROUP_REASON_NONE,

@@ -1,0 +1,12 @@
+# The modules of hamond that talk to the outside: child processes, corosync, the service manager.
+noinst_LIBRARIES += libhamon_io.a
+libhamon_io_a_CPPFLAGS = $(AM_CPPFLAGS) $(CPG_CFLAGS) $(QB_CFLAGS) $(JSON_CFLAGS)
+libhamon_io_a_SOURCES = \
+	hamon/helper.c hamon/helper.h hamon/helper_private.h hamon/helper_io.c hamon/helper_spawn.c \
+	hamon/lines.c hamon/lines.h hamon/service.c hamon/service.h \
+	hamon/cluster/conn.c hamon/cluster/conn.h hamon/cluster/ring.h \
+	hamon/cluster/cpg.c hamon/cluster/cpg.h hamon/cluster/frame.c hamon/cluster/frame.h \
+	hamon/cluster/quorum.c hamon/cluster/quorum.h hamon/cluster/cmap.c hamon/cluster/cmap.h \
+	hamon/cluster/cmap_config.c hamon/cluster/cmap_config.h
+# What a program that links libhamon_io.a needs.
+HAMON_IO_LIBS = libhamon_io.a libhamon_common.a $(CPG_LIBS) $(QB_LIBS) $(JSON_LIBS)
