@@ -209,7 +209,7 @@ static int options_compare(const void *a, const void *b)
 static bool option_given(const struct config_options *options, const char *key)
 {
 	for (size_t i = 0; i < options->count; i++)
-		if (!strcmp(options->list[i].key, key))
+		if (config_option_same(options->list[i].key, key))
 			return true;
 	return false;
 }

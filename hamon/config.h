@@ -19,7 +19,7 @@ enum {
 	CONFIG_NAME_MAX = 63,		/* bytes in a host's, device's or option's name */
 	CONFIG_HOSTS_MAX = 64,
 	CONFIG_DEVICES_MAX = 256,
-	CONFIG_OPTIONS_MAX = 32,	/* of one device, and again of one place in a level */
+	CONFIG_OPTIONS_MAX = 24,	/* of one device, and again of one place in a level */
 	CONFIG_LEVELS_MAX = 9,		/* of one host */
 	CONFIG_LEVEL_DEVICES_MAX = 8,	/* in one level */
 	CONFIG_AGENTS_MAX = 32,		/* alert agents named in the file */

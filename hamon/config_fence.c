@@ -3,6 +3,7 @@
  * secrets that everybody could read, options that would make an agent print them, and "off" commands that
  * prove nothing.
  */
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,20 +19,41 @@ static bool text_ends(const char *text, const char *end)
 	return len >= end_len && !strcasecmp(text + len - end_len, end);
 }
 
+static char letter_plain(char letter)
+{
+	return letter == '-' ? '_' : (char)tolower((unsigned char)letter);
+}
+
+bool config_option_same(const char *a, const char *b)
+{
+	for (; *a && letter_plain(*a) == letter_plain(*b); a++, b++)
+		;
+	return !*a && !*b;
+}
+
 static bool word_among(const char *word, const char *const *list)
 {
 	for (; *list; list++)
-		if (!strcasecmp(word, *list))
+		if (config_option_same(word, *list))
 			return true;
 	return false;
+}
+
+static bool option_name_valid(const char *key)
+{
+	size_t len = strlen(key);
+
+	for (size_t i = 0; i < len; i++)
+		if (!isalnum((unsigned char)key[i]) && !strchr("_-", key[i]))
+			return false;
+	return len && len <= CONFIG_NAME_MAX;
 }
 
 /* The names are those of the parameters in the metadata of Debian's fence-agents 4.12. */
 bool config_option_is_secret(const char *key)
 {
 	static const char *const names[] = {
-		"community", "hexadecimal_kg", "hexadecimal-kg", "secret_key", "secret-key", "apikey",
-		"api_key", "token", NULL,
+		"community", "hexadecimal_kg", "secret_key", "apikey", "api_key", "token", NULL,
 	};
 
 	return text_ends(key, "passwd") || text_ends(key, "password") || word_among(key, names);
@@ -40,9 +62,7 @@ bool config_option_is_secret(const char *key)
 static const char *option_objection(const char *key, const char *value)
 {
 	static const char *const ours[] = { "action", "option", "help", "version", NULL };
-	static const char *const talkative[] = {
-		"verbose", "verbose_level", "verbose-level", "debug", "debug_file", "debug-file", NULL,
-	};
+	static const char *const talkative[] = { "verbose", "verbose_level", "debug", "debug_file", NULL };
 
 	if (config_option_is_secret(key))
 		return "a secret does not belong in this file, which anybody may read: write it as KEY=VALUE "
@@ -52,9 +72,9 @@ static const char *option_objection(const char *key, const char *value)
 		return "hamon itself says this to the agent";
 	if (word_among(key, talkative))
 		return "makes an agent write all that it sends, passwords too, into a log";
-	if (!strcasecmp(key, "delay"))
+	if (config_option_same(key, "delay"))
 		return "would delay every attempt; use fence_delay in the section of the host";
-	if (!strcasecmp(key, "method") && !strcasecmp(value, "cycle"))
+	if (config_option_same(key, "method") && !strcasecmp(value, "cycle"))
 		return "a host that is switched on again at once is never seen off, which is the proof of its "
 		       "death; expected onoff";
 	return NULL;
@@ -66,8 +86,12 @@ int config_option_add(const struct config_place *place, struct config_options *o
 	const char *objection = option_objection(key, value);
 	struct config_option *option;
 
-	if (!config_name_valid(key)) {
+	if (!option_name_valid(key)) {
 		CONFIG_ERROR(place, "expected an option's name of letters, digits, \"_\" and \"-\"");
+		return 0;
+	}
+	if (strchr(value, '\t')) {
+		CONFIG_ERROR(place, "expected a value without tabs");
 		return 0;
 	}
 	if (objection) {
@@ -75,7 +99,7 @@ int config_option_add(const struct config_place *place, struct config_options *o
 		return 0;
 	}
 	for (size_t i = 0; i < options->count; i++) {
-		if (!strcmp(options->list[i].key, key)) {
+		if (config_option_same(options->list[i].key, key)) {
 			CONFIG_ERROR(place, "\"%s\" is given twice, first in line %u", key,
 				     options->list[i].line);
 			return 0;

@@ -56,6 +56,9 @@ int config_value_store(const struct config_place *place, const struct config_key
 int config_option_add(const struct config_place *place, struct config_options *options, const char *key,
 		      const char *value);
 
+/* Whether two names mean one option: "-" and "_" are equal, as in the fence-agents library. */
+bool config_option_same(const char *a, const char *b);
+
 /* Whether an option of that name carries a secret, in any agent of the fence-agents project. */
 bool config_option_is_secret(const char *key);
 

@@ -154,9 +154,11 @@ static void everything_is_read(void)
 	CHECK_INT(level->count, 3);
 	CHECK(level->devices[2].device == config_device_find(config, "pdu2"));
 	CHECK_STR(level->devices[2].options.list[0].value, "left, 3");
-	CHECK_INT(config_options_merge(&level->devices[2], options), 2);
+	CHECK_INT(config_options_merge(&level->devices[2], options), 3);
 	CHECK_STR(options[0].value, "192.0.2.21");
 	CHECK_STR(options[1].value, "left, 3"); /* the host's plug wins over the device's */
+	CHECK_STR(options[2].key, "power_wait");
+	CHECK_STR(options[2].value, "2");
 	CHECK(!config_host_find(config, "h3") && !config_device_find(config, "h1"));
 	CHECK(config_host_find(config, "h2")->levels[1].count == 1);
 	CHECK(!config_host_find(config, "h2")->power_on_after);
