@@ -1,7 +1,8 @@
 """A board management controller a host: OpenIPMI's ipmi_sim, which fence_ipmilan talks to as to any BMC.
 
-They stand on the switch at 10.77.0.10N, so a host whose own cables are cut is still reached through them.
-Their chassis power is the host's init, in the keeper's hands.
+They stand on the management network at 10.77.2.10N: a host that is cut from the cluster can still be fenced
+through them, and can still fence the others, which it must not do. Their chassis power is the host's init, in
+the keeper's hands.
 """
 import os
 import signal
@@ -41,7 +42,7 @@ def _folder(lab, host):
 
 def start(lab, hosts=None):
     hosts = hosts or lab.hosts
-    lab.tools.ip(lab.pid, ["addr replace %s/24 dev br0" % config.bmc_address(host.number) for host in hosts])
+    lab.tools.ip(lab.pid, ["addr replace %s/24 dev br2" % config.bmc_address(host.number) for host in hosts])
     for host in hosts:
         folder = _folder(lab, host)
         os.makedirs(os.path.join(folder, "state"), exist_ok=True)
@@ -84,3 +85,10 @@ def power_log(lab):
             return [(float(when), host, what) for when, host, what in (line.split() for line in log)]
     except FileNotFoundError:
         return []
+
+
+def trap(lab, host, also):
+    """When this host's BMC is next told to switch off, `also` loses its power in the same moment, before the
+    BMC has answered."""
+    with open(os.path.join(lab.folder, "trap-" + host.name), "w") as out:
+        out.write(also.name)

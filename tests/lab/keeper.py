@@ -215,12 +215,23 @@ class Keeper:
             if (what, value) == ("power", "0") or what in ("reset", "shutdown"):
                 self.power_log("%s off" % name)
                 host.power_off()
+                self.spring(name)
             if (what, value) == ("power", "1") or what == "reset":
                 self.power_log("%s on" % name)
                 self.boots.append(subprocess.Popen(
                     ["/usr/bin/python3", os.path.join(os.path.dirname(os.path.abspath(__file__)), "lab.py"), "boot", name],
                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL))
         return told
+
+    def spring(self, name):
+        """A test may want another host dead at exactly this moment: see bmc.trap()."""
+        import lab
+        trap = os.path.join(self.folder, "trap-" + name)
+        if os.path.exists(trap):
+            with open(trap) as text:
+                also = text.read().strip()
+            os.unlink(trap)
+            lab.Lab.attach(self.folder).host(also).power_off()
 
     def power_log(self, text):
         with open(os.path.join(self.folder, "power.log"), "a") as log:

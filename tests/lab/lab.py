@@ -34,7 +34,10 @@ import keeper
 import spaces
 from spaces import LabError, wait_until
 
-NETWORKS = (0, 1)  # two knet links: 10.77.0.0/24 and 10.77.1.0/24; the switch is .254 in both
+NETWORKS = (0, 1)  # the two knet links, 10.77.0.0/24 and 10.77.1.0/24; also where storage servers are
+MANAGEMENT = 2     # 10.77.2.0/24: the BMCs
+ALL_NETWORKS = NETWORKS + (MANAGEMENT,)
+# In each network the switch itself is .254, and hN is .N
 COVERED = ("/etc", "/var/lib", "/var/cache", "/var/log", "/srv", "/mnt", "/tmp", "/run", "/usr/local")
 
 
@@ -84,13 +87,16 @@ class Host:
     def boot_id(self):
         return self._state().get("boot_id")
 
-    def boot(self, services=None):
-        """Switch on and start the services (corosync, libvirtd, hamond; or those named here)."""
+    def boot(self, services=None, cut=False):
+        """Switch on and start the services (corosync, libvirtd, hamond; or those named here).
+
+        cut: with the cluster's cables pulled.
+        """
         with self._power_lock():
             if self.alive():
                 raise LabError("%s is on already" % self.name)
             self._boot_spaces()
-            self._boot_network()
+            self._boot_network(cut)
         for service in self.lab.services if services is None else services:
             self.start(service)
         return self
@@ -140,16 +146,17 @@ class Host:
             json.dump(state, out)
         os.rename(path + ".new", path)
 
-    def _boot_network(self):
+    def _boot_network(self, cut):
         pid, n = self.pid, self.number
         # A killed host's links vanish a moment later than its processes.
-        self.tools.ip(self.lab.pid, ["link del %s" % self._port(net) for net in NETWORKS], force=True)
+        self.tools.ip(self.lab.pid, ["link del %s" % self._port(net) for net in ALL_NETWORKS], force=True)
         lines, inside = [], ["link set lo up"]
-        for net in NETWORKS:
+        for net in ALL_NETWORKS:
             # A network card keeps its address over a reboot: the others' ARP tables stay true.
             lines += ["link add %s address 02:77:00:%02x:ff:%02x type veth peer name eth%d address "
                       "02:77:00:%02x:00:%02x netns %d" % (self._port(net), net, n, net, net, n, pid),
-                      "link set %s master br%d up" % (self._port(net), net)]
+                      "link set %s master br%d %s" % (self._port(net), net,
+                                                      "down" if cut and net in NETWORKS else "up")]
             inside += ["addr add 10.77.%d.%d/24 dev eth%d" % (net, n, net), "link set eth%d up" % net]
         self.tools.ip(self.lab.pid, lines)
         self.tools.ip(pid, inside)
@@ -163,14 +170,14 @@ class Host:
             state = self._state()
             if not spaces.alive(state.get("pid"), state.get("started")):
                 return
-            self._ports(NETWORKS, "down")
+            self._ports(ALL_NETWORKS, "down")
             spaces.kill_wait(state["pid"], state["started"])
 
     def _ports(self, nets, state):
         self.tools.ip(self.lab.pid, ["link set %s %s" % (self._port(net), state) for net in nets], force=True)
 
     def cut(self, nets=NETWORKS):
-        """Pull the network cables; the host runs on. The BMC has a network of its own."""
+        """Pull the cluster's cables; the host runs on, and still reaches the management network."""
         self._ports(nets, "down")
 
     def join(self, nets=NETWORKS):
@@ -399,13 +406,30 @@ class Lab:
 
     def _switch_up(self):
         lines = ["link set lo up"]
-        for net in NETWORKS:
+        for net in ALL_NETWORKS:
             # An address of its own: else the bridge takes its lowest port's and changes it when that host dies.
             lines += ["link add br%d address 02:77:00:%02x:fe:fe type bridge stp_state 0 forward_delay 0 "
                       "mcast_snooping 0" % (net, net),
                       "addr add 10.77.%d.254/24 dev br%d" % (net, net), "link set br%d up" % net]
         self.tools.ip(self.pid, lines)
         os.makedirs(self.shared, exist_ok=True)
+
+    def partition(self, away):
+        """Split the cluster's networks: these hosts see each other, but nobody else."""
+        lines = []
+        for net in NETWORKS:
+            lines += ["link add br%db address 02:77:00:%02x:fd:fd type bridge stp_state 0 forward_delay 0 "
+                      "mcast_snooping 0" % (net, net), "link set br%db up" % net]
+            lines += ["link set p%de%d master br%db" % (host.number, net, net) for host in away]
+        self.tools.ip(self.pid, lines)
+
+    def heal(self):
+        """End the partition."""
+        lines = []
+        for net in NETWORKS:
+            lines += ["link set p%de%d master br%d" % (host.number, net, net) for host in self.alive_hosts()]
+            lines += ["link del br%db" % net]
+        self.tools.ip(self.pid, lines)
 
     def each(self, action, hosts=None):
         """Do it for all hosts at once; the first failure is raised after all have ended."""

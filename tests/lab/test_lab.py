@@ -143,6 +143,16 @@ def test_one_link_cut_keeps_the_cluster(lab):
     wait_until("link 1 of h1 is back", lambda: count() == 1)
 
 
+def test_partition_and_heal(lab):
+    lab.partition([lab.host(3)])
+    wait_members(lab.host(1), [1, 2])
+    wait_members(lab.host(3), [3], quorate=False)
+    assert fence(lab, 1, "status", by=3) == 0  # the management network is whole
+    lab.heal()
+    for host in lab.hosts:
+        wait_members(host, [1, 2, 3])
+
+
 def test_fence_agent_switches_the_power(lab):
     guest = guests.file_guest(lab, "fenced").define(lab.host(1))
     guest.start(lab.host(1))

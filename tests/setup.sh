@@ -1,0 +1,110 @@
+# Sourced by tests/demo and tests/all: what both need before they can start, on a bare Debian 12 as root.
+# shellcheck shell=bash
+
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+TOP=$(dirname "$HERE")
+BUILD=${HAMON_BUILD:-$TOP/build}
+
+PACKAGES_BUILD="gcc libc6-dev make autoconf automake pkg-config libcpg-dev libquorum-dev libcmap-dev libcfg-dev
+	libqb-dev libjson-c-dev libsqlite3-dev libsystemd-dev libvirt-dev libxml2-dev libinih-dev"
+PACKAGES_LAB="corosync libvirt-daemon libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils
+	fence-agents openipmi ipmitool nasm python3 iproute2 util-linux procps sqlite3"
+PACKAGES_ALL="clang libclang-rt-14-dev xz-utils python3-pytest qemu-block-extra tgt glusterfs-server glusterfs-client
+	pacemaker ovmf busybox-static mtools systemd-boot-efi binutils"
+
+POLICY=/usr/sbin/policy-rc.d
+
+say() { printf '%s\n' "$*"; }
+
+die() {
+	printf '%s: %s\n' "${0##*/}" "$*" >&2
+	exit 1
+}
+
+# What we put over the machine's own policy must go again, however we end.
+policy_restore() {
+	if [ -e "$POLICY.hamon-saved" ]; then
+		mv -f "$POLICY.hamon-saved" "$POLICY"
+	elif [ -e "$POLICY" ] && grep -q 'put here by hamon' "$POLICY"; then
+		rm -f "$POLICY"
+	fi
+}
+
+# No daemon may start on the machine itself merely because its package comes in: they run in the lab's hosts.
+policy_refuse() {
+	policy_restore # an earlier run may have been killed
+	[ ! -e "$POLICY" ] || mv "$POLICY" "$POLICY.hamon-saved"
+	printf '#!/bin/sh\n# put here by hamon while it installs packages\nexit 101\n' >"$POLICY"
+	chmod 755 "$POLICY"
+}
+
+packages_missing() {
+	local installed package
+	installed=$(dpkg-query -W -f '${db:Status-Abbrev} ${Package}\n' 2>/dev/null | sed -n 's/^ii *//p')
+	for package in "$@"; do
+		printf '%s\n' "$installed" | grep -qx "$package" || printf '%s ' "$package"
+	done
+}
+
+# step LOG TEXT COMMAND..: one line on the terminal, the rest in a file that is shown when it fails
+step() {
+	local log=$1 text=$2 start=$SECONDS
+	shift 2
+	mkdir -p "$(dirname "$log")"
+	printf '  %-34s' "$text"
+	if "$@" >"$log" 2>&1 </dev/null; then
+		printf 'done  %4d s\n' $((SECONDS - start))
+		return 0
+	fi
+	printf 'FAILED after %d s, see %s\n' $((SECONDS - start)) "$log"
+	tail -n 40 "$log"
+	return 1
+}
+
+packages_apt() {
+	export DEBIAN_FRONTEND=noninteractive
+	dpkg --configure -a
+	apt-get -o DPkg::Lock::Timeout=600 update
+	apt-get -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confold install -y --no-install-recommends "$@"
+}
+
+# setup_packages PACKAGE..: install what is missing
+setup_packages() {
+	local missing status=0
+	[ "$(id -u)" = 0 ] || die "must run as root: it makes namespaces and installs packages"
+	missing=$(packages_missing "$@")
+	[ -n "$missing" ] || return 0
+	trap policy_restore EXIT
+	trap 'exit 130' INT
+	trap 'exit 143' TERM HUP
+	policy_refuse
+	# shellcheck disable=SC2086
+	step "$BUILD/log/packages.log" "packages ($(echo $missing | wc -w) missing)" packages_apt $missing || status=1
+	policy_restore
+	trap - EXIT INT TERM HUP
+	return $status
+}
+
+build_configure() {
+	[ -x "$TOP/configure" ] && [ "$TOP/configure" -nt "$TOP/configure.ac" ] &&
+		! find "$TOP" -name automake.mk -newer "$TOP/configure" -not -path "$BUILD/*" | grep -q . || (cd "$TOP" && ./autogen.sh)
+	mkdir -p "$1"
+	cd "$1" || return 1
+	shift
+	[ -x config.status ] && [ config.status -nt "$TOP/configure" ] || "$TOP/configure" --prefix=/usr/local --sysconfdir=/etc \
+		--localstatedir=/var --runstatedir=/run "$@"
+}
+
+# setup_build FOLDER CONFIGURE-OPTION..: build out of tree
+setup_build() {
+	local folder=$1
+	shift
+	step "$BUILD/log/${folder##*/}-configure.log" "configure" build_configure "$folder" "$@" || return 1
+	step "$BUILD/log/${folder##*/}-make.log" "make" make -C "$folder" -j"$(nproc)"
+}
+
+# setup_stage FOLDER: the installed tree that the lab's hosts see at /usr/local and /etc
+setup_stage() {
+	rm -rf "$1/stage"
+	step "$BUILD/log/${1##*/}-install.log" "make install" make -C "$1" install DESTDIR="$1/stage"
+}
