@@ -3,56 +3,22 @@
 #include <string.h>
 
 #include "fencing/metadata.h"
+#include "hamon/common/suggest.h"
 
-/* --- near misses --- */
-
-static size_t smallest(size_t a, size_t b, size_t c)
-{
-	size_t ab = a < b ? a : b;
-
-	return ab < c ? ab : c;
-}
-
-/* How many letters must be put in, left out or changed to make a into b (Levenshtein, one row at a time). */
-static size_t name_distance(const char *a, const char *b)
-{
-	size_t len = strlen(b), row[OPTION_KEY_SIZE + 1];
-
-	for (size_t j = 0; j <= len; j++)
-		row[j] = j;
-	for (size_t i = 1; *a; a++, i++) {
-		size_t diagonal = row[0];
-
-		row[0] = i;
-		for (size_t j = 1; j <= len; j++) {
-			size_t above = row[j];
-
-			row[j] = smallest(above + 1, row[j - 1] + 1, diagonal + (*a != b[j - 1]));
-			diagonal = above;
-		}
-	}
-	return row[len];
-}
-
+/* The name that a misspelt one most likely means; rather a current than a deprecated one. */
 static const char *name_nearest(const struct metadata *metadata, const char *name)
 {
-	const char *nearest = NULL;
-	size_t best = strlen(name) / 3 + 1;
+	const char *current[METADATA_PARAMETERS_MAX], *all[METADATA_PARAMETERS_MAX], *nearest;
+	size_t current_count = 0;
 
 	for (size_t i = 0; i < metadata->parameter_count; i++) {
-		const struct metadata_parameter *parameter = &metadata->parameters[i];
-		size_t distance = name_distance(name, parameter->name);
-
-		/* Of two equally near ones the one that is not deprecated. */
-		if (distance < best || (distance == best && (!nearest || !parameter->deprecated))) {
-			best = distance;
-			nearest = parameter->name;
-		}
+		all[i] = metadata->parameters[i].name;
+		if (!metadata->parameters[i].deprecated)
+			current[current_count++] = all[i];
 	}
-	return nearest;
+	nearest = suggest_near(name, current, current_count);
+	return nearest ? nearest : suggest_near(name, all, metadata->parameter_count);
 }
-
-/* --- checks --- */
 
 bool metadata_has_action(const struct metadata *metadata, const char *action)
 {
@@ -89,7 +55,7 @@ static const struct metadata_parameter *parameter_find(const struct metadata *me
 const struct metadata_parameter *metadata_replacement(const struct metadata *metadata, const char *name)
 {
 	for (size_t i = 0; i < metadata->parameter_count; i++) {
-		if (option_names_equal(metadata->parameters[i].obsoletes, name))
+		if (*name && option_names_equal(metadata->parameters[i].obsoletes, name))
 			return &metadata->parameters[i];
 	}
 	return NULL;

@@ -70,8 +70,10 @@ static unsigned int machine_end(struct off_machine *machine, enum off_state stat
 	state_set(machine, state);
 	machine->reading = false;
 	/* After a confirmed off the agent is let end by itself, for a short while; the driver sees to that. */
-	if (state == OFF_GIVEN_UP && machine->off_running)
+	if (state == OFF_GIVEN_UP && machine->off_running) {
 		actions |= OFF_STOP_OFF;
+		machine->off_running = false;
+	}
 	return actions;
 }
 
