@@ -24,11 +24,13 @@ int json_parse(const char *text, size_t len, struct json_object **ret_obj)
 		return -ENOMEM;
 	json_tokener_set_flags(tok, JSON_TOKENER_VALIDATE_UTF8);
 	obj = json_tokener_parse_ex(tok, text, (int)len);
-	if (!obj && json_tokener_get_error(tok) == json_tokener_continue)
+	used = json_tokener_get_parse_end(tok);
+	if (!obj && json_tokener_get_error(tok) == json_tokener_continue) {
 		obj = json_tokener_parse_ex(tok, "", 1); /* a bare number ends only at the end of text */
+		used = len;
+	}
 	if (!obj)
 		goto out;
-	used = json_tokener_get_parse_end(tok);
 	while (used < len && (isspace((unsigned char)text[used]) || text[used] == '\0'))
 		used++;
 	if (used < len) {

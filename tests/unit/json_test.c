@@ -20,6 +20,9 @@ static void parses_one_text_only(void)
 	CHECK_INT(parse("{\"a\":1} x", &obj), -EINVAL);
 	CHECK_INT(parse("{\"a\":", &obj), -EINVAL);
 	CHECK_INT(parse("", &obj), -EINVAL);
+	CHECK_INT(parse("12", &obj), 0);
+	json_object_put(obj);
+	CHECK_INT(parse("12 13", &obj), -EINVAL);
 }
 
 static void fields_are_checked(void)
