@@ -10,3 +10,9 @@ libhamon_io_a_SOURCES = \
 	hamon/cluster/cmap_config.c hamon/cluster/cmap_config.h
 # What a program that links libhamon_io.a needs.
 HAMON_IO_LIBS = libhamon_io.a libhamon_common.a $(CPG_LIBS) $(QB_LIBS) $(JSON_LIBS)
+
+check_PROGRAMS += tests/unit/helper_test
+TESTS += tests/unit/helper_test
+tests_unit_helper_test_SOURCES = tests/unit/helper_test.c
+tests_unit_helper_test_CPPFLAGS = $(AM_CPPFLAGS) $(QB_CFLAGS) $(JSON_CFLAGS)
+tests_unit_helper_test_LDADD = $(HAMON_IO_LIBS)
