@@ -16,3 +16,34 @@ TESTS += tests/unit/helper_test
 tests_unit_helper_test_SOURCES = tests/unit/helper_test.c
 tests_unit_helper_test_CPPFLAGS = $(AM_CPPFLAGS) $(QB_CFLAGS) $(JSON_CFLAGS)
 tests_unit_helper_test_LDADD = $(HAMON_IO_LIBS)
+
+check_PROGRAMS += tests/unit/frame_test tests/fuzz/fuzz_frame
+TESTS += tests/unit/frame_test
+EXTRA_DIST += tests/fuzz/corpus/frame
+tests_unit_frame_test_SOURCES = tests/unit/frame_test.c
+tests_unit_frame_test_LDADD = libhamon_io.a
+tests_fuzz_fuzz_frame_SOURCES = tests/fuzz/fuzz_frame.c
+tests_fuzz_fuzz_frame_LDADD = libhamon_io.a
+
+check_PROGRAMS += tests/unit/lines_test tests/unit/cmap_config_test tests/unit/service_test tests/fuzz/fuzz_cmap_config
+TESTS += tests/unit/lines_test tests/unit/cmap_config_test tests/unit/service_test
+EXTRA_DIST += tests/fuzz/corpus/cmap_config
+tests_unit_lines_test_SOURCES = tests/unit/lines_test.c
+tests_unit_lines_test_LDADD = libhamon_io.a
+tests_unit_cmap_config_test_SOURCES = tests/unit/cmap_config_test.c
+tests_unit_cmap_config_test_CPPFLAGS = $(AM_CPPFLAGS) $(QB_CFLAGS)
+tests_unit_cmap_config_test_LDADD = libhamon_io.a
+tests_unit_service_test_SOURCES = tests/unit/service_test.c
+tests_unit_service_test_LDADD = libhamon_io.a
+tests_fuzz_fuzz_cmap_config_SOURCES = tests/fuzz/fuzz_cmap_config.c
+tests_fuzz_fuzz_cmap_config_CPPFLAGS = $(AM_CPPFLAGS) $(QB_CFLAGS)
+tests_fuzz_fuzz_cmap_config_LDADD = libhamon_io.a
+
+if LIBFUZZER
+tests_fuzz_fuzz_frame_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_cmap_config_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+tests_fuzz_fuzz_frame_SOURCES += tests/fuzz/main.c
+tests_fuzz_fuzz_cmap_config_SOURCES += tests/fuzz/main.c
+TESTS += tests/fuzz/fuzz_frame tests/fuzz/fuzz_cmap_config
+endif
