@@ -1,0 +1,39 @@
+/*
+ * A control plane: what starts, stops and watches instances on a host. libvirt is the first; another one (Nova)
+ * has a table of its own and slots in beside it.
+ *
+ * Each operation is one process that the caller may SIGKILL at any point, so each is safe to repeat: it first looks
+ * at what is there. It fills `result`: "ok", and where that is false "error_class" and "error".
+ */
+#ifndef HAMON_EVACUATE_PLANE_H
+#define HAMON_EVACUATE_PLANE_H
+
+#include <json-c/json_object.h>
+
+#include "evacuate/request.h"
+
+/* What main.c adds to a request from its own command line; never NULL. */
+struct plane_paths {
+	const char *state_dir; /* hamon's own, /var/lib/hamon: copies of what is undefined */
+	const char *libvirt_lib; /* /var/lib/libvirt/qemu: managed saves */
+	const char *libvirt_run; /* /run/libvirt/qemu: status of running domains */
+	const char *libvirt_etc; /* /etc/libvirt: definitions and hooks */
+};
+
+struct control_plane {
+	const char *name;
+	/* Reports on stdout until stdin ends (0) or the connection is lost (1): the exit code. */
+	int (*watch)(const struct request *req, const struct plane_paths *paths);
+	void (*start)(const struct request *req, const struct plane_paths *paths,
+		      struct json_object *result);
+	void (*inspect)(const struct request *req, const struct plane_paths *paths,
+			struct json_object *result);
+	void (*stop)(const struct request *req, const struct plane_paths *paths,
+		     struct json_object *result);
+	void (*tidy)(const struct request *req, const struct plane_paths *paths,
+		     struct json_object *result);
+};
+
+extern const struct control_plane libvirt_plane;
+
+#endif

@@ -1,0 +1,27 @@
+/*
+ * What an operation says on stdout, and the watch over it: when the operation does not end in time, the watch says
+ * so in a result of its own and ends the process. (The caller's SIGKILL stands behind that.)
+ */
+#ifndef HAMON_EVACUATE_REPORT_H
+#define HAMON_EVACUATE_REPORT_H
+
+#include <stdint.h>
+#include <json-c/json_object.h>
+
+/* One line on stdout; ends the process when nobody reads any more. */
+void report_line(struct json_object *obj);
+
+/* {"type":"progress","op":..,"phase":..,"detail":..} */
+void report_progress(const char *op, const char *phase, const char *detail);
+
+/* Fills a failed result: "ok":false, "error_class", "error". */
+void report_failure(struct json_object *result, const char *error_class, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/*
+ * From now on the process ends after timeout_ms (0 = never) with `expired`, the result to be told then; it is copied
+ * as text. A later call replaces an earlier one. 0 or -errno.
+ */
+int report_watch(uint64_t timeout_ms, struct json_object *expired);
+
+#endif

@@ -1,0 +1,225 @@
+/* Checks the requests of hamond. */
+#include <ctype.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "evacuate/request.h"
+#include "hamon/common/json.h"
+
+#define URI_DEFAULT "qemu:///system"
+#define START_TIMEOUT_DEFAULT_MS 90000
+#define VERIFY_DEFAULT_MS 1000
+#define LOCK_RETRY_DEFAULT_MS 120000
+#define NAME_MAX_BYTES 255
+
+struct error_text {
+	char *text;
+	size_t size;
+};
+
+static const char *const verb_names[] = {
+	[REQUEST_WATCH] = "watch", [REQUEST_START] = "start", [REQUEST_INSPECT] = "inspect",
+	[REQUEST_STOP] = "stop",   [REQUEST_TIDY] = "tidy",   [REQUEST_QEMUS] = "qemus",
+};
+
+int request_verb_parse(const char *word, enum request_verb *ret_verb)
+{
+	for (size_t i = 0; i < sizeof(verb_names) / sizeof(verb_names[0]); i++) {
+		if (!strcmp(word, verb_names[i])) {
+			*ret_verb = (enum request_verb)i;
+			return 0;
+		}
+	}
+	return -EINVAL;
+}
+
+const char *request_verb_name(enum request_verb verb)
+{
+	return verb_names[verb];
+}
+
+bool uuid_normalize(const char *text, char ret_uuid[37])
+{
+	char uuid[37];
+
+	for (size_t i = 0; i < 36; i++) {
+		bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+		unsigned char c = (unsigned char)text[i];
+
+		if (dash ? c != '-' : !isxdigit(c))
+			return false;
+		uuid[i] = (char)tolower(c);
+	}
+	if (text[36])
+		return false;
+	uuid[36] = '\0';
+	memcpy(ret_uuid, uuid, sizeof(uuid));
+	return true;
+}
+
+static int __attribute__((format(printf, 2, 3))) wrong(struct error_text *error, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(error->text, error->size, fmt, ap);
+	va_end(ap);
+	return -EINVAL;
+}
+
+/* A string field; absent is dflt, or wrong when dflt is NULL. */
+static int string_take(struct json_object *obj, const char *key, const char *dflt,
+		       const char **ret, struct error_text *error)
+{
+	int rc = json_get_string(obj, key, ret);
+
+	if (rc == -ENOENT && dflt) {
+		*ret = dflt;
+		return 0;
+	}
+	if (rc)
+		return wrong(error, "field \"%s\": expected a string", key);
+	return 0;
+}
+
+static int time_take(struct json_object *obj, const char *key, uint64_t dflt_ms, uint64_t *ret_ms,
+		     struct error_text *error)
+{
+	int rc = json_get_u64(obj, key, REQUEST_TIME_MAX_MS, ret_ms);
+
+	if (rc == -ENOENT) {
+		*ret_ms = dflt_ms;
+		return 0;
+	}
+	if (rc)
+		return wrong(error, "field \"%s\": expected milliseconds, at most %llu", key,
+			     REQUEST_TIME_MAX_MS);
+	return 0;
+}
+
+static int uuid_take(struct json_object *obj, struct request *req, struct error_text *error)
+{
+	const char *text;
+
+	if (json_get_string(obj, "uuid", &text) || !uuid_normalize(text, req->uuid))
+		return wrong(error, "field \"uuid\": expected a UUID like "
+				    "01234567-89ab-cdef-0123-456789abcdef");
+	return 0;
+}
+
+static int managed_save_take(struct json_object *obj, bool dflt, const char *other,
+			     struct request *req, struct error_text *error)
+{
+	const char *text;
+	int rc = json_get_string(obj, "managed_save", &text);
+
+	req->managed_save_aside = dflt;
+	if (rc == -ENOENT)
+		return 0;
+	if (!rc && !strcmp(text, "aside"))
+		req->managed_save_aside = true;
+	else if (!rc && other && !strcmp(text, other))
+		req->managed_save_aside = false;
+	else
+		return wrong(error, "field \"managed_save\": expected \"aside\"%s%s%s",
+			     other ? " or \"" : "", other ? other : "", other ? "\"" : " or null");
+	return 0;
+}
+
+static int start_take(struct json_object *obj, struct request *req, struct error_text *error)
+{
+	int rc;
+
+	rc = string_take(obj, "name", NULL, &req->name, error);
+	if (!rc && (!req->name[0] || strlen(req->name) > NAME_MAX_BYTES || strchr(req->name, '/')))
+		rc = wrong(error, "field \"name\": expected a domain's name, at most %d bytes, no slash",
+			   NAME_MAX_BYTES);
+	if (!rc)
+		rc = string_take(obj, "xml", NULL, &req->xml, error);
+	if (!rc)
+		rc = time_take(obj, "start_timeout_ms", START_TIMEOUT_DEFAULT_MS,
+			       &req->start_timeout_ms, error);
+	if (!rc)
+		rc = time_take(obj, "verify_ms", VERIFY_DEFAULT_MS, &req->verify_ms, error);
+	if (!rc)
+		rc = time_take(obj, "lock_retry_ms", LOCK_RETRY_DEFAULT_MS, &req->lock_retry_ms, error);
+	if (!rc)
+		rc = managed_save_take(obj, true, "use", req, error);
+	if (rc)
+		return rc;
+	req->xml_len = strlen(req->xml);
+	rc = json_get_u64(obj, "generation", UINT64_MAX, &req->generation);
+	if (rc && rc != -ENOENT)
+		return wrong(error, "field \"generation\": expected a number");
+	return 0;
+}
+
+static int tidy_take(struct json_object *obj, struct request *req, struct error_text *error)
+{
+	int rc = managed_save_take(obj, false, NULL, req, error);
+
+	if (rc)
+		return rc;
+	rc = json_get_bool(obj, "undefine", &req->undefine);
+	if (rc && rc != -ENOENT)
+		return wrong(error, "field \"undefine\": expected true or false");
+	return 0;
+}
+
+static int fields_take(struct json_object *obj, struct request *req, struct error_text *error)
+{
+	int rc = string_take(obj, "op", NULL, &req->op, error);
+
+	if (!rc)
+		rc = string_take(obj, "uri", URI_DEFAULT, &req->uri, error);
+	if (!rc && req->verb != REQUEST_WATCH && req->verb != REQUEST_QEMUS)
+		rc = uuid_take(obj, req, error);
+	if (!rc && req->verb == REQUEST_STOP)
+		rc = string_take(obj, "why", "", &req->why, error);
+	if (!rc && req->verb == REQUEST_START)
+		rc = start_take(obj, req, error);
+	if (!rc && req->verb == REQUEST_TIDY)
+		rc = tidy_take(obj, req, error);
+	return rc;
+}
+
+int request_parse(enum request_verb verb, const char *text, size_t len, struct request *ret_req,
+		  char *error, size_t error_size, char *ret_op, size_t op_size)
+{
+	struct error_text wrong_text = { error, error_size };
+	struct request req = { .verb = verb, .uri = "", .name = "", .xml = "", .why = "" };
+	struct json_object *obj;
+	int rc;
+
+	if (ret_op)
+		ret_op[0] = '\0';
+	if (len > REQUEST_BYTES_MAX) {
+		wrong(&wrong_text, "the request is longer than %u bytes", REQUEST_BYTES_MAX);
+		return -E2BIG;
+	}
+	rc = json_parse(text, len, &obj);
+	if (rc) {
+		wrong(&wrong_text, "the request is not one JSON object");
+		return rc;
+	}
+	if (ret_op)
+		(void)json_copy_string(obj, "op", ret_op, op_size);
+	rc = json_object_is_type(obj, json_type_object)
+		     ? fields_take(obj, &req, &wrong_text)
+		     : wrong(&wrong_text, "the request is not a JSON object");
+	if (rc) {
+		json_object_put(obj);
+		return rc;
+	}
+	req.json = obj;
+	*ret_req = req;
+	return 0;
+}
+
+void request_free(struct request *req)
+{
+	json_object_put(req->json);
+	req->json = NULL;
+}

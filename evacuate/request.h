@@ -1,0 +1,67 @@
+/*
+ * What hamon-evacuate is asked to do: one JSON object on stdin, every field checked before use.
+ *	watch   {"op","uri"}
+ *	start   {"op","uri","uuid","name","generation","xml","start_timeout_ms","verify_ms","lock_retry_ms","incident",
+ *	         "managed_save":"aside"|"use"}
+ *	inspect {"op","uri","uuid"}
+ *	stop    {"op","uri","uuid","why"}
+ *	tidy    {"op","uri","uuid","managed_save":"aside"|null,"undefine":bool}
+ *	qemus   {"op"}
+ */
+#ifndef HAMON_EVACUATE_REQUEST_H
+#define HAMON_EVACUATE_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <json-c/json_object.h>
+
+#define REQUEST_BYTES_MAX (4u << 20)
+#define REQUEST_ERROR_SIZE 256
+#define REQUEST_TIME_MAX_MS (24 * 3600 * 1000ull)
+
+enum request_verb {
+	REQUEST_WATCH,
+	REQUEST_START,
+	REQUEST_INSPECT,
+	REQUEST_STOP,
+	REQUEST_TIDY,
+	REQUEST_QEMUS
+};
+
+/* All strings are borrowed from json and never NULL but where it says so. */
+struct request {
+	enum request_verb verb;
+	struct json_object *json;
+	const char *op;
+	const char *uri;
+	char uuid[37]; /* lower case; "" for watch and qemus */
+	const char *name;
+	const char *xml;
+	size_t xml_len;
+	const char *why;
+	uint64_t generation;
+	uint64_t start_timeout_ms; /* one attempt */
+	uint64_t verify_ms;
+	uint64_t lock_retry_ms;	 /* how long a lock error is met with patience */
+	bool managed_save_aside; /* start: else it is resumed; tidy: else it is left where it is */
+	bool undefine;
+};
+
+/* The verb of a word of the command line: 0 or -EINVAL. */
+int request_verb_parse(const char *word, enum request_verb *ret_verb);
+const char *request_verb_name(enum request_verb verb);
+
+/*
+ * Checks the text of a request. 0 and *ret_req (free it with request_free), or -E2BIG, -EINVAL, -ENOMEM; error then
+ * says which field is wrong and what was expected. ret_op (may be NULL) receives the "op" even of a
+ * request that is wrong otherwise, or "" when there is none; size is at least 1.
+ */
+int request_parse(enum request_verb verb, const char *text, size_t len, struct request *ret_req,
+		  char *error, size_t error_size, char *ret_op, size_t op_size);
+void request_free(struct request *req);
+
+/* True for the canonical form of a UUID, 8-4-4-4-12 hexadecimal digits; copies it in lower case. */
+bool uuid_normalize(const char *text, char ret_uuid[37]);
+
+#endif
