@@ -1,0 +1,222 @@
+/*
+ * hamond: the core with its hands. Each file of this folder carries out one kind of action with one kind of helper and turns
+ * what comes back into events; none of them decides. Everything runs in the one thread of the loop.
+ */
+#ifndef HAMON_DAEMON_DAEMON_H
+#define HAMON_DAEMON_DAEMON_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <json-c/json_object.h>
+#include <qb/qbloop.h>
+
+#include "hamon/cluster/cmap.h"
+#include "hamon/cluster/cpg.h"
+#include "hamon/cluster/quorum.h"
+#include "hamon/config.h"
+#include "hamon/control.h"
+#include "hamon/core/core.h"
+#include "hamon/helper.h"
+#include "hamon/service.h"
+
+/* Helpers that a change of term ends, and those that it does not. */
+enum helper_tag {
+	TAG_STORE = 1 << 0,
+	TAG_ALERT = 1 << 1,
+	TAG_WATCH = 1 << 2,
+	TAG_EFFECT = 1 << 3, /* fencing and starting */
+	TAG_PROBE = 1 << 4,  /* reading only */
+};
+
+#define EVENTS_KEPT 512
+#define DEFERRED_MAX 256
+#define DEFS_MAX 2048
+
+struct definition {
+	char hash[CORE_HASH_SIZE];
+	char *xml;
+	uint64_t asked_ms;
+};
+
+struct start_op; /* starts.c */
+struct fence_run; /* fences.c */
+
+/* What the last self-test of a fence device said. */
+struct device_state {
+	const char *name;
+	bool known;
+	bool ok;
+	uint64_t checked_ms;
+	bool running;
+	char error[256];
+};
+
+struct daemon {
+	qb_loop_t *loop;
+	const char *config_path;
+	const char *libexec;
+	bool foreground;
+	struct hamon_config *config;
+	struct core *core;
+	struct core_settings settings;
+	struct helper_pool *pool;
+	struct group *group;
+	struct quorum *quorum;
+	struct cmap *cmap;
+	struct control *control;
+	struct service *service;
+	uint64_t tick_at_ms;
+	qb_loop_timer_handle tick_timer;
+	qb_loop_timer_handle second_timer;
+	qb_loop_timer_handle end_timer;
+	bool ending;
+	bool stepping;
+	bool ready;
+	bool mode_refused;
+	char mode_error[CORE_TEXT_SIZE];
+	struct cluster_config cluster;
+	bool cluster_known;
+	uint64_t stalled_ms;
+
+	size_t n_deferred;
+	struct core_event deferred[DEFERRED_MAX];
+
+	/* store.c */
+	struct helper *store;
+	bool store_loaded;
+	char store_error[256];
+	uint64_t store_fsync_us;
+	uint64_t store_commits;
+	uint64_t next_query;
+	struct store_query *queries;
+	uint64_t gate_list_hash;
+
+	/* defs.c */
+	size_t n_defs;
+	struct definition defs[DEFS_MAX];
+
+	/* watch.c */
+	struct helper *watch;
+	struct host_report host;
+	uint64_t alive_ms;
+	bool shutting_down;
+	char gate_detail[256];
+	bool listing;
+	size_t n_listed;
+	struct instance_report *listed; /* until "synced" */
+
+	/* storage.c */
+	struct helper *beacon;
+	struct helper *check;
+	uint64_t beacon_due_ms;
+	uint64_t check_due_ms;
+	uint64_t instances_digest;
+	bool verdicts_resend;
+	size_t n_verdicts;
+	struct verdict_report *verdicts;
+	uint64_t verdicts_ms[CORE_INSTANCES_MAX];
+	uint64_t nonce_due_ms;
+	uint64_t verdicts_changed_ms;
+
+	/* alerts.c */
+	struct helper *alert;
+	uint64_t events_last;
+	struct json_object *events[EVENTS_KEPT];
+
+	/* fences.c */
+	struct fence_run *fences;
+	struct device_state devices[CONFIG_DEVICES_MAX];
+
+	/* starts.c */
+	struct start_op *starts;
+
+	/* verbs.c */
+	struct waiting_request *waiting;
+	uint64_t next_request;
+
+	/* where time goes, for the benchmark: microseconds inside the core and the wire */
+	uint64_t core_us;
+};
+
+/* daemon.c */
+void daemon_event(struct daemon *d, const struct core_event *event);
+/* The same from inside an action: taken once the step under way is done. */
+void daemon_defer(struct daemon *d, const struct core_event *event);
+void daemon_log(struct daemon *d, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A record of this host alone: history, journal, alerts. */
+void daemon_note(struct daemon *d, const char *kind, enum note_severity severity, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+/* The core's settings from the configuration. */
+void daemon_settings_take(struct daemon *d);
+void daemon_hosts_configure(struct daemon *d);
+void daemon_end(struct daemon *d);
+struct helper *daemon_helper(struct daemon *d, const char *program, const char *verb, struct json_object *input,
+			     uint64_t deadline_ms, unsigned int tag,
+			     void (*on_line)(void *user, struct helper *helper, struct json_object *obj),
+			     void (*on_exit)(void *user, struct helper *helper, int status, enum helper_end end),
+			     void *user);
+void daemon_on_stderr(void *user, struct helper *helper, const char *line);
+const char *daemon_host_name(struct daemon *d, uint32_t nodeid);
+const char *daemon_self_name(struct daemon *d);
+
+/* store.c */
+void store_start(struct daemon *d);
+void store_persist(struct daemon *d, const struct core_action *act);
+void store_note(struct daemon *d, struct json_object *row);
+void store_def(struct daemon *d, const char *hash, const char *xml);
+void store_gate_list(struct daemon *d);
+/* Asks for history rows; done is called once, with NULL when the store does not answer in time. */
+int store_history(struct daemon *d, struct json_object *query,
+		  void (*done)(void *user, struct json_object *rows), void *user);
+void store_tick(struct daemon *d);
+
+/* defs.c */
+const char *def_find(struct daemon *d, const char *hash);
+int def_add(struct daemon *d, const char *hash, const char *xml);
+void def_announce(struct daemon *d, const char *hash);
+void def_message(struct daemon *d, uint32_t from, const char *text, size_t len);
+void defs_tick(struct daemon *d);
+
+/* watch.c */
+void watch_start(struct daemon *d);
+void watch_tick(struct daemon *d);
+void watch_host_report(struct daemon *d);
+
+/* starts.c */
+void start_begin(struct daemon *d, const struct core_action *act);
+void inspect_begin(struct daemon *d, const struct core_action *act);
+void stop_begin(struct daemon *d, const struct core_action *act);
+void tidy_begin(struct daemon *d, const struct core_action *act);
+void starts_drop(struct daemon *d);
+
+/* fences.c */
+void fence_begin(struct daemon *d, const struct core_action *act);
+void fences_drop(struct daemon *d);
+void fences_tick(struct daemon *d);
+uint32_t fence_levels(struct daemon *d, const char *host);
+
+/* storage.c */
+void storage_tick(struct daemon *d);
+void storage_step(struct daemon *d);
+struct json_object *storage_instance_request(struct daemon *d, const struct core_instance_view *view);
+bool storage_is_fresh(struct daemon *d, const char *uuid);
+
+/* alerts.c */
+void alert_start(struct daemon *d);
+void alert_record(struct daemon *d, struct json_object *row);
+void alert_configure(struct daemon *d);
+
+/* verbs.c, status.c, explain.c */
+void verb_request(void *user, struct control_request *req, struct json_object *obj,
+		  const struct control_peer *peer);
+void verb_gate_reply(struct daemon *d, const struct core_action *act);
+void verb_reply(struct daemon *d, const struct core_action *act);
+struct json_object *status_reply(struct daemon *d);
+struct json_object *incidents_reply(struct daemon *d);
+struct json_object *incident_json(struct daemon *d, const struct incident_fact *incident);
+struct json_object *instance_json(struct daemon *d, size_t slot, const struct core_instance_view *view);
+void explain_request(struct daemon *d, struct control_request *req, struct json_object *obj);
+struct json_object *plan_reply(struct daemon *d, struct json_object *obj);
+struct json_object *storage_reply(struct daemon *d, struct json_object *obj);
+
+#endif

@@ -1,0 +1,311 @@
+/*
+ * Starting what the core gives to this host: the storage proof of this host itself, freshly; then define, start and verify
+ * through the control plane's helper. Also reading what became of a start, ending a stale QEMU, tidying up.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hamon/common/clock.h"
+#include "hamon/common/json.h"
+#include "hamon/daemon/daemon.h"
+
+#define CHECK_DEADLINE_MS 8000
+#define INSPECT_DEADLINE_MS 8000
+#define STOP_DEADLINE_MS 20000
+#define GRACE_MS 10000
+
+struct start_op {
+	struct start_op *next;
+	struct daemon *d;
+	uint64_t op;
+	uint64_t generation;
+	char uuid[CORE_UUID_SIZE];
+	char name[CORE_NAME_SIZE];
+	char def_hash[CORE_HASH_SIZE];
+	bool home;        /* its own disks: local ones are fine here */
+	bool accept_loss;
+	bool dropped;     /* its term is over */
+	bool answered;
+	bool started;     /* the second helper is at work */
+	uint64_t began_ms;
+	char verdict[16];
+};
+
+static void op_unlink(struct start_op *op)
+{
+	for (struct start_op **at = &op->d->starts; *at; at = &(*at)->next)
+		if (*at == op) {
+			*at = op->next;
+			break;
+		}
+}
+
+static void op_answer(struct start_op *op, bool ok, bool retry_elsewhere, const char *detail)
+{
+	struct core_event event = { .type = EV_START_RESULT };
+
+	if (op->answered)
+		return;
+	op->answered = true;
+	if (op->dropped)
+		return;
+	event.start.op = op->op;
+	event.start.ok = ok;
+	event.start.retry_elsewhere = retry_elsewhere;
+	snprintf(event.start.detail, sizeof(event.start.detail), "%s", detail);
+	daemon_defer(op->d, &event);
+}
+
+static void start_on_line(void *user, struct helper *helper, struct json_object *obj)
+{
+	struct start_op *op = user;
+	const char *type = json_string_or(obj, "type", "");
+	char detail[CORE_TEXT_SIZE];
+
+	if (!strcmp(type, "progress")) {
+		const char *phase = json_string_or(obj, "phase", "");
+
+		if (!op->dropped && !strcmp(phase, "lock-wait"))
+			daemon_log(op->d, "%s: waits for the image's lock: %s", op->name,
+				   json_string_or(obj, "detail", ""));
+		return;
+	}
+	if (strcmp(type, "result"))
+		return;
+	if (json_bool_or(obj, "ok", false)) {
+		snprintf(detail, sizeof(detail), "verified, %llu ms after it was given to this host",
+			 (unsigned long long)(clock_boot_ms() - op->began_ms));
+		op_answer(op, true, false, detail);
+		return;
+	}
+	snprintf(detail, sizeof(detail), "%.40s: %.260s", json_string_or(obj, "error_class", "failed"),
+		 json_string_or(obj, "error", "no reason given"));
+	op_answer(op, false, true, detail);
+}
+
+static void start_on_exit(void *user, struct helper *helper, int status, enum helper_end end)
+{
+	struct start_op *op = user;
+
+	op_answer(op, false, true, end == HELPER_DEADLINE ?
+		  "timeout: libvirt did not finish the start in time" : "the start helper died");
+	op_unlink(op);
+	free(op);
+}
+
+static bool start_run(struct start_op *op)
+{
+	const struct hamon_config *config = op->d->config;
+	const char *xml = def_find(op->d, op->def_hash);
+	struct json_object *input;
+	char id[24];
+
+	if (!xml) {
+		op_answer(op, false, true, "definition: this host has not got it yet");
+		return false;
+	}
+	input = json_object_new_object();
+	snprintf(id, sizeof(id), "%llu", (unsigned long long)op->op);
+	json_put_string(input, "op", id);
+	json_put_string(input, "uri", config->cluster.libvirt_uri);
+	json_put_string(input, "uuid", op->uuid);
+	json_put_string(input, "name", op->name);
+	json_put_u64(input, "generation", op->generation);
+	json_put_string(input, "xml", xml);
+	json_put_u64(input, "start_timeout_ms", config->evacuation.start_timeout_ms);
+	json_put_u64(input, "verify_ms", config->evacuation.verify_ms);
+	json_put_u64(input, "lock_retry_ms", config->evacuation.lock_patience_ms);
+	op->started = true;
+	if (daemon_helper(op->d, "hamon-evacuate", "start", input, config->evacuation.start_timeout_ms +
+			  config->evacuation.verify_ms + config->evacuation.lock_patience_ms + GRACE_MS,
+			  TAG_EFFECT, start_on_line, start_on_exit, op))
+		return true;
+	op_answer(op, false, true, "hamon-evacuate cannot be started");
+	return false;
+}
+
+/* --- the storage proof --- */
+
+static bool verdict_suffices(struct start_op *op, struct json_object *obj, char *why, size_t size)
+{
+	const char *verdict = json_string_or(obj, "verdict", "unknown");
+	const char *held = json_string_or(obj, "held", NULL);
+
+	snprintf(op->verdict, sizeof(op->verdict), "%s", verdict);
+	snprintf(why, size, "storage: %.20s, %.260s", held ? "held" : verdict,
+		 held ? held : json_string_or(obj, "reason", ""));
+	if (held && !op->accept_loss)
+		return false;
+	return !strcmp(verdict, "shared") || !strcmp(verdict, "volume") || op->accept_loss ||
+		(op->home && !strcmp(verdict, "local"));
+}
+
+static void check_on_line(void *user, struct helper *helper, struct json_object *obj)
+{
+	struct start_op *op = user;
+	char why[CORE_TEXT_SIZE];
+
+	if (strcmp(json_string_or(obj, "type", ""), "verdict") || op->answered || op->started || op->dropped)
+		return;
+	if (!verdict_suffices(op, obj, why, sizeof(why)))
+		op_answer(op, false, true, why);
+	else
+		start_run(op);
+}
+
+static void check_on_exit(void *user, struct helper *helper, int status, enum helper_end end)
+{
+	struct start_op *op = user;
+
+	if (op->started && !op->answered)
+		return; /* the second helper has it now */
+	op_answer(op, false, true, end == HELPER_DEADLINE ?
+		  "storage: the check did not end in time" : "storage: the check gave no verdict");
+	op_unlink(op);
+	free(op);
+}
+
+void start_begin(struct daemon *d, const struct core_action *act)
+{
+	struct start_op *op = calloc(1, sizeof(*op));
+	struct core_event event = { .type = EV_START_RESULT };
+	struct core_instance_view view = { .spec = act->instance.spec, .place = act->instance.place };
+	struct json_object *input, *list;
+
+	if (!op) {
+		event.start.op = act->instance.op;
+		daemon_defer(d, &event);
+		return;
+	}
+	op->d = d;
+	op->op = act->instance.op;
+	op->generation = act->instance.place->generation;
+	op->home = act->instance.place->home == d->settings.self;
+	op->accept_loss = act->instance.place->accept_loss;
+	op->began_ms = clock_boot_ms();
+	memcpy(op->uuid, act->instance.spec->uuid, sizeof(op->uuid));
+	memcpy(op->name, act->instance.spec->name, sizeof(op->name));
+	memcpy(op->def_hash, act->instance.spec->def_hash, sizeof(op->def_hash));
+	op->next = d->starts;
+	d->starts = op;
+	/* Proven a moment ago, while the host was being fenced; at home there is nothing to prove but its own disks. */
+	if (op->home || storage_is_fresh(d, op->uuid)) {
+		if (!start_run(op)) {
+			op_unlink(op);
+			free(op);
+		}
+		return;
+	}
+	input = json_object_new_object();
+	list = json_object_new_array();
+	json_put_string(input, "op", "start");
+	json_put_string(input, "self", daemon_self_name(d));
+	json_put_u64(input, "probe_timeout_ms", d->config->storage.probe_timeout_ms);
+	json_object_array_add(list, storage_instance_request(d, &view));
+	json_object_object_add(input, "instances", list);
+	if (daemon_helper(d, "hamon-storage", "check", input, CHECK_DEADLINE_MS, TAG_EFFECT, check_on_line,
+			  check_on_exit, op))
+		return;
+	op_answer(op, false, true, "hamon-storage cannot be started");
+	op_unlink(op);
+	free(op);
+}
+
+void starts_drop(struct daemon *d)
+{
+	for (struct start_op *op = d->starts; op; op = op->next)
+		op->dropped = true;
+}
+
+/* --- one-shot operations on a domain --- */
+
+struct domain_op {
+	struct daemon *d;
+	uint64_t op;
+	enum event_type type;
+	bool answered;
+};
+
+static void domain_answer(struct domain_op *op, struct json_object *obj)
+{
+	struct core_event event = { .type = op->type };
+	bool ok = obj && json_bool_or(obj, "ok", false);
+
+	if (op->answered)
+		return;
+	op->answered = true;
+	if (op->type == EV_INSPECT_RESULT) {
+		event.inspect.op = op->op;
+		event.inspect.known = ok;
+		event.inspect.job = !ok || json_bool_or(obj, "job", true);
+		event.inspect.qemu = !ok || json_bool_or(obj, "qemu", true);
+		event.inspect.running = ok && !strcmp(json_string_or(obj, "libvirt", ""), "running");
+	} else if (op->type == EV_STOP_RESULT) {
+		event.stop.op = op->op;
+		event.stop.gone = ok;
+	} else {
+		return; /* tidying up reports to nobody */
+	}
+	daemon_defer(op->d, &event);
+}
+
+static void domain_on_line(void *user, struct helper *helper, struct json_object *obj)
+{
+	if (!strcmp(json_string_or(obj, "type", ""), "result"))
+		domain_answer(user, obj);
+}
+
+static void domain_on_exit(void *user, struct helper *helper, int status, enum helper_end end)
+{
+	domain_answer(user, NULL);
+	free(user);
+}
+
+static void domain_op_begin(struct daemon *d, const struct core_action *act, const char *verb,
+			    struct json_object *input, uint64_t deadline_ms, enum event_type type)
+{
+	struct domain_op *op = calloc(1, sizeof(*op));
+	char id[24];
+
+	snprintf(id, sizeof(id), "%llu", (unsigned long long)act->instance.op);
+	json_put_string(input, "op", id);
+	json_put_string(input, "uri", d->config->cluster.libvirt_uri);
+	json_put_string(input, "uuid", act->instance.spec->uuid);
+	json_put_string(input, "name", act->instance.spec->name);
+	if (!op) {
+		json_object_put(input);
+		return;
+	}
+	op->d = d;
+	op->op = act->instance.op;
+	op->type = type;
+	if (daemon_helper(d, "hamon-evacuate", verb, input, deadline_ms, TAG_PROBE, domain_on_line,
+			  domain_on_exit, op))
+		return;
+	domain_answer(op, NULL);
+	free(op);
+}
+
+void inspect_begin(struct daemon *d, const struct core_action *act)
+{
+	domain_op_begin(d, act, "inspect", json_object_new_object(), INSPECT_DEADLINE_MS, EV_INSPECT_RESULT);
+}
+
+void stop_begin(struct daemon *d, const struct core_action *act)
+{
+	struct json_object *input = json_object_new_object();
+
+	json_put_string(input, "why", "it belongs to another host");
+	domain_op_begin(d, act, "stop", input, STOP_DEADLINE_MS, EV_STOP_RESULT);
+}
+
+void tidy_begin(struct daemon *d, const struct core_action *act)
+{
+	struct json_object *input = json_object_new_object();
+
+	json_put_string(input, "managed_save", "aside");
+	/* Its definition goes only once the instance runs elsewhere: the core says TIDY again then. */
+	json_put_bool(input, "undefine", act->instance.place->phase == PHASE_SETTLED);
+	domain_op_begin(d, act, "tidy", input, STOP_DEADLINE_MS, EV_TICK);
+}

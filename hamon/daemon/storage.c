@@ -1,0 +1,284 @@
+/*
+ * Backing, continuously: beacons into every place, and this host's own verdict on every instance of the others. A host that is
+ * being lost is checked at once, so that the proof is there when the certificate is.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "hamon/common/clock.h"
+#include "hamon/common/json.h"
+#include "hamon/daemon/daemon.h"
+
+#define CHECK_INTERVAL_MS 30000
+#define CHECK_SOON_MS 3000      /* while verdicts are still bad or new */
+#define CHECK_SOON_FOR_MS 60000
+#define FRESH_MS 10000          /* a proof this young needs no repetition before a start */
+#define NONCE_INTERVAL_MS 600000
+#define PLACES_MAX 64
+
+static void nonce_make(char nonce[CORE_NONCE_SIZE])
+{
+	unsigned char bytes[16];
+
+	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
+		return;
+	for (size_t i = 0; i < sizeof(bytes); i++)
+		snprintf(nonce + 2 * i, 3, "%02x", bytes[i]);
+}
+
+static struct verdict_report *verdict_slot(struct daemon *d, const char *uuid, size_t *ret_index)
+{
+	for (size_t i = 0; i < d->n_verdicts; i++)
+		if (!strcmp(d->verdicts[i].uuid, uuid)) {
+			*ret_index = i;
+			return &d->verdicts[i];
+		}
+	return NULL;
+}
+
+bool storage_is_fresh(struct daemon *d, const char *uuid)
+{
+	size_t i;
+	const struct verdict_report *verdict = verdict_slot(d, uuid, &i);
+
+	return verdict && !verdict->held && clock_boot_ms() - d->verdicts_ms[i] < FRESH_MS &&
+		(verdict->verdict == VERDICT_SHARED || verdict->verdict == VERDICT_VOLUME);
+}
+
+/* --- beacons --- */
+
+static void places_add(struct json_object *places, const struct spec_fact *spec)
+{
+	for (uint32_t i = 0; i < spec->n_places; i++) {
+		bool known = false;
+
+		for (size_t k = 0; k < json_object_array_length(places); k++)
+			known |= !strcmp(json_object_get_string(json_object_array_get_idx(places, k)),
+					 spec->places[i]);
+		if (!known && json_object_array_length(places) < PLACES_MAX)
+			json_object_array_add(places, json_object_new_string(spec->places[i]));
+	}
+}
+
+static void beacon_on_line(void *user, struct helper *helper, struct json_object *obj)
+{
+	struct daemon *d = user;
+
+	if (!strcmp(json_string_or(obj, "type", ""), "place") && !json_bool_or(obj, "ok", false))
+		daemon_log(d, "storage place %s: %s", json_string_or(obj, "path", "?"),
+			   json_string_or(obj, "error", "not usable"));
+}
+
+static void beacon_on_exit(void *user, struct helper *helper, int status, enum helper_end end)
+{
+	struct daemon *d = user;
+
+	d->beacon = NULL;
+	/* The beacons are out: now their nonce may be announced. */
+	watch_host_report(d);
+}
+
+static void beacon_begin(struct daemon *d)
+{
+	struct json_object *input = json_object_new_object(), *places = json_object_new_array();
+	struct json_object *peers = json_object_new_array();
+	struct core_instance_view view;
+	uint64_t now_ms = clock_boot_ms();
+
+	for (size_t i = 0; i < core_instance_count(d->core); i++)
+		if (core_instance(d->core, i, &view) && view.place->owner == d->settings.self)
+			places_add(places, view.spec);
+	d->beacon_due_ms = now_ms + d->config->storage.beacon_interval_ms;
+	if (!json_object_array_length(places)) {
+		json_object_put(input);
+		json_object_put(places);
+		json_object_put(peers);
+		return;
+	}
+	if (!d->host.nonce[0] || now_ms >= d->nonce_due_ms) {
+		nonce_make(d->host.nonce);
+		d->nonce_due_ms = now_ms + NONCE_INTERVAL_MS;
+	}
+	json_put_string(input, "op", "beacon");
+	json_put_string(input, "self", daemon_self_name(d));
+	json_put_string(input, "nonce", d->host.nonce);
+	json_put_string(input, "boot_id", d->settings.boot_id);
+	json_object_object_add(input, "places", places);
+	json_object_object_add(input, "peers", peers);
+	json_put_u64(input, "probe_timeout_ms", d->config->storage.probe_timeout_ms);
+	d->beacon = daemon_helper(d, "hamon-storage", "beacon", input,
+				  3 * d->config->storage.probe_timeout_ms + 2000, TAG_PROBE, beacon_on_line,
+				  beacon_on_exit, d);
+}
+
+/* --- verdicts --- */
+
+/* What hamon-storage must know of one instance to judge it: its definition, and its owner's beacons. */
+struct json_object *storage_instance_request(struct daemon *d, const struct core_instance_view *view)
+{
+	struct json_object *obj = json_object_new_object(), *places = json_object_new_array();
+	uint32_t home = view->place->home ? view->place->home : view->place->owner;
+	const struct host_fact *owner = NULL;
+	struct core_host_view host;
+
+	for (size_t i = 0; i < core_host_count(d->core); i++)
+		if (core_host(d->core, i, &host) && host.nodeid == home)
+			owner = host.fact;
+	for (uint32_t i = 0; i < view->spec->n_places; i++) {
+		struct json_object *place = json_object_new_object();
+
+		json_put_string(place, "path", view->spec->places[i]);
+		if (owner && owner->nonce[0])
+			json_put_string(place, "nonce", owner->nonce);
+		if (owner && owner->nonce_before[0])
+			json_put_string(place, "previous_nonce", owner->nonce_before);
+		json_object_array_add(places, place);
+	}
+	json_put_string(obj, "uuid", view->spec->uuid);
+	json_put_string(obj, "name", view->spec->name);
+	json_put_string(obj, "owner", daemon_host_name(d, home));
+	json_put_string(obj, "xml", def_find(d, view->spec->def_hash));
+	json_object_object_add(obj, "places", places);
+	json_object_object_add(obj, "devices", json_object_new_array());
+	return obj;
+}
+
+static enum verdict verdict_read(const char *word)
+{
+	for (unsigned int v = VERDICT_UNKNOWN; v <= VERDICT_VOLUME; v++)
+		if (!strcmp(word, verdict_name((enum verdict)v)))
+			return (enum verdict)v;
+	return VERDICT_UNKNOWN;
+}
+
+static void verdict_take(struct daemon *d, struct json_object *obj)
+{
+	struct core_event event = { .type = EV_VERDICTS };
+	struct verdict_report report = { .verdict = verdict_read(json_string_or(obj, "verdict", "")) };
+	struct verdict_report *slot;
+	const char *held = json_string_or(obj, "held", NULL);
+	size_t i;
+
+	if (json_copy_string(obj, "uuid", report.uuid, sizeof(report.uuid)))
+		return;
+	report.held = held != NULL;
+	snprintf(report.reason, sizeof(report.reason), "%s", held ? held : json_string_or(obj, "reason", ""));
+	slot = verdict_slot(d, report.uuid, &i);
+	if (!slot) {
+		if (d->n_verdicts == CORE_INSTANCES_MAX)
+			d->n_verdicts = 0; /* told again from the start: the old ones are of instances long gone */
+		i = d->n_verdicts++;
+		slot = &d->verdicts[i];
+		memset(slot, 0, sizeof(*slot));
+		memcpy(slot->uuid, report.uuid, sizeof(slot->uuid));
+		slot->verdict = (enum verdict)-1;
+	}
+	d->verdicts_ms[i] = clock_boot_ms();
+	if (slot->verdict == report.verdict && slot->held == report.held && !strcmp(slot->reason, report.reason))
+		return;
+	*slot = report;
+	d->verdicts_changed_ms = clock_boot_ms();
+	event.verdicts.n = 1;
+	event.verdicts.verdicts = slot;
+	daemon_event(d, &event);
+}
+
+static void check_on_line(void *user, struct helper *helper, struct json_object *obj)
+{
+	if (!strcmp(json_string_or(obj, "type", ""), "verdict"))
+		verdict_take(user, obj);
+}
+
+static void check_on_exit(void *user, struct helper *helper, int status, enum helper_end end)
+{
+	struct daemon *d = user;
+	bool all_good = true;
+	uint64_t now_ms = clock_boot_ms();
+
+	d->check = NULL;
+	for (size_t i = 0; i < d->n_verdicts; i++)
+		all_good &= d->verdicts[i].verdict == VERDICT_SHARED || d->verdicts[i].verdict == VERDICT_VOLUME;
+	d->check_due_ms = now_ms + (all_good || now_ms > d->verdicts_changed_ms + CHECK_SOON_FOR_MS ?
+				    CHECK_INTERVAL_MS : CHECK_SOON_MS);
+}
+
+static void check_begin(struct daemon *d)
+{
+	struct json_object *input, *list = json_object_new_array();
+	struct core_instance_view view;
+
+	d->check_due_ms = clock_boot_ms() + CHECK_INTERVAL_MS;
+	for (size_t i = 0; i < core_instance_count(d->core); i++)
+		if (core_instance(d->core, i, &view) && view.place->owner != d->settings.self &&
+		    def_find(d, view.spec->def_hash))
+			json_object_array_add(list, storage_instance_request(d, &view));
+	if (!json_object_array_length(list)) {
+		json_object_put(list);
+		return;
+	}
+	input = json_object_new_object();
+	json_put_string(input, "op", "verdicts");
+	json_put_string(input, "self", daemon_self_name(d));
+	json_put_u64(input, "probe_timeout_ms", d->config->storage.probe_timeout_ms);
+	json_object_object_add(input, "instances", list);
+	d->check = daemon_helper(d, "hamon-storage", "check", input,
+				 5 * d->config->storage.probe_timeout_ms + 5000, TAG_PROBE, check_on_line,
+				 check_on_exit, d);
+}
+
+/* After each step: new or changed instances, new nonces and lost hosts are looked at soon. */
+void storage_step(struct daemon *d)
+{
+	struct core_instance_view view;
+	struct core_host_view host;
+	uint64_t digest = 1469598103934665603u, now_ms = clock_boot_ms();
+
+#define MIX(value) (digest = (digest ^ (uint64_t)(value)) * 1099511628211u)
+	for (size_t i = 0; i < core_instance_count(d->core); i++) {
+		if (!core_instance(d->core, i, &view))
+			continue;
+		MIX(i);
+		MIX(view.spec->version.counter);
+		MIX(view.spec->version.term);
+		MIX(view.place->home);
+	}
+	for (size_t i = 0; i < core_host_count(d->core); i++) {
+		if (!core_host(d->core, i, &host))
+			continue;
+		MIX(host.fact->state == HOST_LOST);
+		MIX(host.present);
+		for (const char *c = host.fact->nonce; *c; c++)
+			MIX(*c);
+	}
+#undef MIX
+	if (digest == d->instances_digest)
+		return;
+	d->instances_digest = digest;
+	d->verdicts_changed_ms = now_ms;
+	if (d->beacon_due_ms > now_ms + 200)
+		d->beacon_due_ms = now_ms + 200;
+	if (!d->check)
+		check_begin(d);
+	else
+		d->check_due_ms = now_ms;
+}
+
+void storage_tick(struct daemon *d)
+{
+	uint64_t now_ms = clock_boot_ms();
+
+	if (!d->beacon && now_ms >= d->beacon_due_ms)
+		beacon_begin(d);
+	if (!d->check && now_ms >= d->check_due_ms)
+		check_begin(d);
+	if (d->verdicts_resend && d->n_verdicts) {
+		struct core_event event = { .type = EV_VERDICTS };
+
+		d->verdicts_resend = false;
+		event.verdicts.n = d->n_verdicts;
+		event.verdicts.verdicts = d->verdicts;
+		daemon_event(d, &event);
+	}
+}
