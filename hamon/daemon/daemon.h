@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <json-c/json_object.h>
+#include <qb/qbdefs.h>
 #include <qb/qbloop.h>
 
 #include "hamon/cluster/cmap.h"
@@ -18,6 +19,7 @@
 #include "hamon/core/core.h"
 #include "hamon/helper.h"
 #include "hamon/service.h"
+
 
 /* Helpers that a change of term ends, and those that it does not. */
 enum helper_tag {
