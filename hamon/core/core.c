@@ -105,7 +105,13 @@ static void loaded_take(struct core *core, const struct core_event *event)
 		core->beat_now = true;
 		return;
 	}
-	core->promised = event->loaded.promised;
+	if (core->loaded || core->n_persists) {
+		/* The store was opened anew: what it has is what counts, what was under way to it is lost. */
+		core->n_persists = 0;
+		facts_clear(core);
+	}
+	if (event->loaded.promised > core->promised)
+		core->promised = event->loaded.promised;
 	core->facts_term = event->loaded.facts_term;
 	for (size_t i = 0; i < event->loaded.n_facts; i++)
 		fact_apply(core, &event->loaded.facts[i], 0);

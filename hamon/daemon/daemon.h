@@ -86,6 +86,8 @@ struct daemon {
 	/* store.c */
 	struct helper *store;
 	bool store_loaded;
+	uint64_t store_seq;
+	struct json_object *loading;
 	char store_error[256];
 	uint64_t store_fsync_us;
 	uint64_t store_commits;

@@ -10,6 +10,8 @@
 #include "hamon/wire.h"
 
 #define QUERY_TIMEOUT_MS 3000
+/* Numbers of the store's requests grow; between two of the core's there is room for what nobody waits for. */
+#define STORE_SEQ_SHIFT 20
 
 struct store_query {
 	struct store_query *next;
@@ -52,6 +54,27 @@ static void store_send(struct daemon *d, struct json_object *obj)
 	json_object_put(obj);
 }
 
+/* A large store comes in several lines; their lists are put together. */
+static void loading_take(struct daemon *d, struct json_object *obj)
+{
+	static const char *const names[] = { "facts", "defs" };
+
+	if (!d->loading)
+		d->loading = json_object_new_object();
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		struct json_object *part, *whole;
+
+		if (json_get_array(obj, names[i], &part))
+			continue;
+		if (json_get_array(d->loading, names[i], &whole)) {
+			json_object_object_add(d->loading, names[i], json_object_get(part));
+			continue;
+		}
+		for (size_t k = 0; k < json_object_array_length(part); k++)
+			json_object_array_add(whole, json_object_get(json_object_array_get_idx(part, k)));
+	}
+}
+
 static void loaded_take(struct daemon *d, struct json_object *obj)
 {
 	struct core_event event = { .type = EV_LOADED };
@@ -66,7 +89,9 @@ static void loaded_take(struct daemon *d, struct json_object *obj)
 		return;
 	}
 	(void)json_get_object(obj, "meta", &meta);
-	if (!json_get_array(obj, "facts", &facts) &&
+	loading_take(d, obj);
+	facts = json_object_object_get(d->loading, "facts");
+	if (facts &&
 	    wire_facts_decode(facts, &wire, &event.loaded.n_facts, &event.loaded.facts, error, sizeof(error))) {
 		snprintf(d->store_error, sizeof(d->store_error), "a fact is not valid: %s", error);
 		daemon_note(d, "store-failed", NOTE_ALERT, "The store cannot be used: %s", d->store_error);
@@ -78,7 +103,7 @@ static void loaded_take(struct daemon *d, struct json_object *obj)
 	event.loaded.ok = true;
 	event.loaded.promised = meta ? json_u64_or(meta, "promised", 0) : 0;
 	event.loaded.facts_term = meta ? json_u64_or(meta, "facts_term", 0) : 0;
-	if (!json_get_array(obj, "defs", &defs))
+	if (!json_get_array(d->loading, "defs", &defs))
 		for (size_t i = 0; i < json_object_array_length(defs); i++) {
 			struct json_object *query = json_object_new_object();
 
@@ -90,6 +115,8 @@ static void loaded_take(struct daemon *d, struct json_object *obj)
 		}
 	daemon_event(d, &event);
 	wire_free(wire);
+	json_object_put(d->loading);
+	d->loading = NULL;
 }
 
 static void store_on_line(void *user, struct helper *helper, struct json_object *obj)
@@ -100,10 +127,12 @@ static void store_on_line(void *user, struct helper *helper, struct json_object 
 	if (!strcmp(type, "persisted")) {
 		struct core_event event = { .type = EV_PERSISTED };
 
-		event.persisted.persist_id = json_u64_or(obj, "seq", 0);
+		event.persisted.persist_id = json_u64_or(obj, "seq", 0) >> STORE_SEQ_SHIFT;
 		d->store_fsync_us += json_u64_or(obj, "fsync_us", 0);
 		d->store_commits++;
 		daemon_event(d, &event);
+	} else if (!strcmp(type, "loading")) {
+		loading_take(d, obj);
 	} else if (!strcmp(type, "loaded")) {
 		loaded_take(d, obj);
 	} else if (!strcmp(type, "history")) {
@@ -159,7 +188,8 @@ void store_persist(struct daemon *d, const struct core_action *act)
 		return;
 	obj = json_object_new_object();
 	meta = json_object_new_object();
-	json_put_u64(obj, "seq", act->persist.id);
+	d->store_seq = act->persist.id << STORE_SEQ_SHIFT;
+	json_put_u64(obj, "seq", d->store_seq);
 	json_put_u64(meta, "promised", act->persist.promised);
 	json_put_u64(meta, "facts_term", act->persist.facts_term);
 	json_object_object_add(obj, "meta", meta);
@@ -188,7 +218,7 @@ void store_note(struct daemon *d, struct json_object *row)
 	history = json_object_new_array();
 	json_object_array_add(history, json_object_get(row));
 	json_object_object_add(obj, "history", history);
-	json_put_u64(obj, "seq", 0);
+	json_put_u64(obj, "seq", ++d->store_seq);
 	store_send(d, obj);
 }
 
@@ -205,7 +235,7 @@ void store_def(struct daemon *d, const char *hash, const char *xml)
 	json_put_string(def, "xml", xml);
 	json_object_array_add(defs, def);
 	json_object_object_add(obj, "defs", defs);
-	json_put_u64(obj, "seq", 0);
+	json_put_u64(obj, "seq", ++d->store_seq);
 	store_send(d, obj);
 }
 
@@ -247,7 +277,6 @@ void store_gate_list(struct daemon *d)
 	d->gate_list_hash = hash;
 	obj = json_object_new_object();
 	json_object_object_add(obj, "gate_list", list);
-	json_put_u64(obj, "seq", 0);
 	store_send(d, obj);
 }
 

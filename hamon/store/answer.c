@@ -126,6 +126,10 @@ int answer_query(struct store_db *db, const struct store_request *query)
 	struct store_fault fault;
 	int rc;
 
+	if (query->verb == STORE_GATE_LIST) {
+		rc = db_gate_list(db, query->gate_list, &fault);
+		return rc ? answer_error(NULL, NULL, &fault, false) : 0;
+	}
 	if (history)
 		rc = db_history(db, query, &content, &more, &fault);
 	else

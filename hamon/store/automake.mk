@@ -11,6 +11,7 @@ libhamon_store_a_SOURCES = \
 	hamon/store/db_commit.c \
 	hamon/store/db_make.c \
 	hamon/store/fault.c hamon/store/fault.h \
+	hamon/store/gate_list.c \
 	hamon/store/place.c hamon/store/place.h \
 	hamon/store/request.c hamon/store/request.h \
 	hamon/store/rows.c \

@@ -55,6 +55,9 @@ int db_history(struct store_db *db, const struct store_request *query, struct js
 	       bool *ret_more, struct store_fault *fault);
 int db_def(struct store_db *db, const char *hash, struct json_object **ret_xml, struct store_fault *fault);
 
+/* Replaces the gate's list, durably. 0, or -EIO with *fault set. */
+int db_gate_list(struct store_db *db, struct json_object *list, struct store_fault *fault);
+
 /* Everything that "loaded" says; the lists are new references. */
 struct db_content {
 	struct json_object *meta;  /* object */

@@ -346,6 +346,11 @@ static int request_fill(struct store_request *request, struct complaint *c)
 
 	if (!json_object_is_type(request->root, json_type_object))
 		return complain(c, "a request must be a JSON object");
+	if (json_object_object_get_ex(request->root, "gate_list", &request->gate_list)) {
+		request->verb = STORE_GATE_LIST;
+		return json_object_is_type(request->gate_list, json_type_object) ? 0 :
+			complain(c, "\"gate_list\" must be an object");
+	}
 	rc = json_get_string(request->root, "query", &query);
 	if (rc == -ENOENT)
 		return write_take(request, c);

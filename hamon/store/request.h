@@ -22,6 +22,7 @@ enum store_verb {
 	STORE_WRITE,
 	STORE_QUERY_HISTORY,
 	STORE_QUERY_DEF,
+	STORE_GATE_LIST, /* {"gate_list":{..}}: nothing is answered */
 };
 
 /* A fact; the texts belong to the request. */
@@ -67,6 +68,9 @@ struct store_request {
 	const char *incident, *instance, *host, *kind, *hash;
 	bool has_since;
 	uint64_t since, limit;
+
+	/* STORE_GATE_LIST */
+	struct json_object *gate_list; /* belongs to the request */
 
 	struct json_object *root;
 	struct store_request *next; /* for whoever queues it */
