@@ -47,3 +47,10 @@ tests_fuzz_fuzz_frame_SOURCES += tests/fuzz/main.c
 tests_fuzz_fuzz_cmap_config_SOURCES += tests/fuzz/main.c
 TESTS += tests/fuzz/fuzz_frame tests/fuzz/fuzz_cmap_config
 endif
+
+# The cluster modules alone, for the lab (tests/lab/test_cluster_io.py).
+check_PROGRAMS += tests/lab/cluster_probe
+EXTRA_DIST += tests/lab/test_cluster_io.py
+tests_lab_cluster_probe_SOURCES = tests/lab/cluster_probe.c
+tests_lab_cluster_probe_CPPFLAGS = $(AM_CPPFLAGS) $(CPG_CFLAGS) $(QB_CFLAGS) $(JSON_CFLAGS)
+tests_lab_cluster_probe_LDADD = $(HAMON_IO_LIBS)
