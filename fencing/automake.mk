@@ -25,7 +25,8 @@ hamon_fence_LDADD = libhamon_fencing.a libhamon_common.a $(JSON_LIBS) $(XML_LIBS
 
 # Unit tests: each of its own source and the library.
 fence_unit_tests = tests/unit/fence_off_test tests/unit/fence_request_test tests/unit/fence_secrets_test \
-	tests/unit/fence_output_test tests/unit/fence_metadata_test
+	tests/unit/fence_output_test tests/unit/fence_metadata_test tests/unit/fence_agent_test \
+	tests/unit/fence_program_test
 check_PROGRAMS += $(fence_unit_tests)
 TESTS += $(fence_unit_tests)
 fence_test_libs = libhamon_fencing.a libhamon_common.a $(JSON_LIBS) $(XML_LIBS)
@@ -40,6 +41,13 @@ tests_unit_fence_output_test_SOURCES = tests/unit/fence_output_test.c
 tests_unit_fence_output_test_LDADD = $(fence_test_libs)
 tests_unit_fence_metadata_test_SOURCES = tests/unit/fence_metadata_test.c
 tests_unit_fence_metadata_test_LDADD = $(fence_test_libs)
+tests_unit_fence_agent_test_SOURCES = tests/unit/fence_agent_test.c tests/unit/fence_fake.c \
+	tests/unit/fence_fake.h
+tests_unit_fence_agent_test_LDADD = $(fence_test_libs)
+tests_unit_fence_program_test_SOURCES = tests/unit/fence_program_test.c tests/unit/fence_fake.c \
+	tests/unit/fence_fake.h
+tests_unit_fence_program_test_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS)
+tests_unit_fence_program_test_LDADD = libhamon_common.a $(JSON_LIBS)
 
 # Fuzz targets: one for each thing that somebody else writes.
 fence_fuzz_targets = tests/fuzz/fuzz_fence_metadata tests/fuzz/fuzz_fence_output tests/fuzz/fuzz_fence_request

@@ -135,15 +135,15 @@ enum failure_class output_failure(const struct agent_output *output)
 	return FAILURE_AGENT_FAILED;
 }
 
-/* "2026-01-01 00:00:00,000 ERROR: words" becomes "words". */
+/* "2026-01-01 00:00:00,000 ERROR: words" and "ERROR: words" become "words". */
 static void line_skip_prefix(struct line *line)
 {
-	static const char *const levels[] = { " ERROR: ", " CRITICAL: ", " WARNING: " };
+	static const char *const levels[] = { "ERROR: ", "CRITICAL: ", "WARNING: " };
 
 	for (size_t i = 0; i < sizeof(levels) / sizeof(levels[0]); i++) {
 		const char *hit = memmem(line->start, line->len, levels[i], strlen(levels[i]));
 
-		if (hit) {
+		if (hit && (hit == line->start || hit[-1] == ' ')) {
 			line->len -= (size_t)(hit - line->start) + strlen(levels[i]);
 			line->start = hit + strlen(levels[i]);
 			return;

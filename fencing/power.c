@@ -168,10 +168,9 @@ static void refusal_report(const struct fence_request *request, const struct fai
 
 static void off_let_end(struct agent_run *off)
 {
-	uint64_t until_ms = clock_boot_ms() + OFF_LEAVE_MS;
-
 	close(STDOUT_FILENO); /* nobody waits for anything more */
-	agents_wait(&off, 1, until_ms, -1);
+	if (off->end == AGENT_RUNNING)
+		agents_wait(&off, 1, clock_boot_ms() + OFF_LEAVE_MS, -1);
 	agent_clear(off);
 }
 
