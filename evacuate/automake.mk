@@ -29,3 +29,49 @@ hamon_qemu_hook_SOURCES = evacuate/hook/main.c \
 	evacuate/bounded.c evacuate/bounded.h \
 	evacuate/disks.c evacuate/disks.h \
 	evacuate/request.c evacuate/request.h
+
+check_PROGRAMS += tests/unit/evacuate_request_test tests/unit/procscan_test tests/unit/gatelist_test \
+	tests/unit/libvirt_words_test tests/unit/bounded_test
+TESTS += tests/unit/evacuate_request_test tests/unit/procscan_test tests/unit/gatelist_test \
+	tests/unit/libvirt_words_test tests/unit/bounded_test
+tests_unit_evacuate_request_test_SOURCES = tests/unit/evacuate_request_test.c evacuate/request.c
+tests_unit_evacuate_request_test_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS)
+tests_unit_evacuate_request_test_LDADD = libhamon_common.a $(JSON_LIBS)
+tests_unit_procscan_test_SOURCES = tests/unit/procscan_test.c evacuate/procscan.c evacuate/request.c
+tests_unit_procscan_test_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS)
+tests_unit_procscan_test_LDADD = libhamon_common.a $(JSON_LIBS)
+tests_unit_gatelist_test_SOURCES = tests/unit/gatelist_test.c evacuate/hook/gatelist.c \
+	evacuate/disks.c evacuate/request.c
+tests_unit_gatelist_test_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS)
+tests_unit_gatelist_test_LDADD = libhamon_xml.a libhamon_common.a $(XML_LIBS) $(JSON_LIBS)
+tests_unit_libvirt_words_test_SOURCES = tests/unit/libvirt_words_test.c evacuate/libvirt/connect.c \
+	evacuate/libvirt/status.c evacuate/report.c
+tests_unit_libvirt_words_test_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS) $(LIBVIRT_CFLAGS)
+tests_unit_libvirt_words_test_LDADD = libhamon_common.a $(LIBVIRT_LIBS) $(JSON_LIBS)
+tests_unit_bounded_test_SOURCES = tests/unit/bounded_test.c evacuate/bounded.c
+tests_unit_bounded_test_LDADD = libhamon_common.a
+
+check_PROGRAMS += tests/fuzz/fuzz_gatelist tests/fuzz/fuzz_evacuate_request
+EXTRA_DIST += tests/fuzz/corpus/gatelist tests/fuzz/corpus/evacuate_request
+tests_fuzz_fuzz_gatelist_SOURCES = tests/fuzz/fuzz_gatelist.c evacuate/hook/gatelist.c \
+	evacuate/disks.c evacuate/request.c
+tests_fuzz_fuzz_gatelist_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS)
+tests_fuzz_fuzz_gatelist_LDADD = libhamon_xml.a libhamon_common.a $(XML_LIBS) $(JSON_LIBS)
+tests_fuzz_fuzz_evacuate_request_SOURCES = tests/fuzz/fuzz_evacuate_request.c evacuate/request.c \
+	evacuate/procscan.c evacuate/libvirt/status.c evacuate/disks.c
+tests_fuzz_fuzz_evacuate_request_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS)
+tests_fuzz_fuzz_evacuate_request_LDADD = libhamon_xml.a libhamon_common.a $(XML_LIBS) $(JSON_LIBS)
+if LIBFUZZER
+tests_fuzz_fuzz_gatelist_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_evacuate_request_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+tests_fuzz_fuzz_gatelist_SOURCES += tests/fuzz/main.c
+tests_fuzz_fuzz_evacuate_request_SOURCES += tests/fuzz/main.c
+TESTS += tests/fuzz/fuzz_gatelist tests/fuzz/fuzz_evacuate_request
+endif
+
+# Stands where hamond does, in the lab's tests of the gate alone.
+check_PROGRAMS += tests/lab/gate_answers
+tests_lab_gate_answers_SOURCES = tests/lab/gate_answers.c
+tests_lab_gate_answers_CPPFLAGS = $(AM_CPPFLAGS) $(QB_CFLAGS) $(JSON_CFLAGS)
+tests_lab_gate_answers_LDADD = libhamon_control.a libhamon_common.a $(QB_LIBS) $(JSON_LIBS)

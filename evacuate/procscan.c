@@ -34,7 +34,7 @@ static void name_take(const char *text, size_t len, char ret[PROCSCAN_NAME_SIZE]
 
 bool procscan_parse(const char *cmdline, size_t len, struct qemu_process *ret)
 {
-	bool has_name = false, has_uuid = false, want_name = false, want_uuid = false;
+	bool has_name = false, has_uuid = false, want_name = false, want_uuid = false, option;
 	struct qemu_process found = { 0 };
 
 	for (size_t pos = 0; pos < len && !(has_name && has_uuid);) {
@@ -50,8 +50,9 @@ bool procscan_parse(const char *cmdline, size_t len, struct qemu_process *ret)
 			text[36] = '\0';
 			has_uuid = uuid_normalize(text, found.uuid);
 		}
-		want_name = pos && !has_name && arg_len == 5 && !memcmp(arg, "-name", 5);
-		want_uuid = pos && !has_uuid && arg_len == 5 && !memcmp(arg, "-uuid", 5);
+		option = pos && !want_name && !want_uuid && arg_len == 5; /* else it is a value */
+		want_name = option && !has_name && !memcmp(arg, "-name", 5);
+		want_uuid = option && !has_uuid && !memcmp(arg, "-uuid", 5);
 		pos += arg_len + 1;
 	}
 	if (!has_name || !has_uuid)
