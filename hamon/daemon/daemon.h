@@ -87,6 +87,7 @@ struct daemon {
 	struct helper *store;
 	bool store_loaded;
 	uint64_t store_seq;
+	uint64_t history_last;
 	struct json_object *loading;
 	char store_error[256];
 	uint64_t store_fsync_us;

@@ -100,6 +100,7 @@ static void loaded_take(struct daemon *d, struct json_object *obj)
 	}
 	d->store_loaded = true;
 	d->store_error[0] = '\0';
+	d->history_last = json_u64_or(obj, "history_last", 0);
 	event.loaded.ok = true;
 	event.loaded.promised = meta ? json_u64_or(meta, "promised", 0) : 0;
 	event.loaded.facts_term = meta ? json_u64_or(meta, "facts_term", 0) : 0;
@@ -200,9 +201,13 @@ void store_persist(struct daemon *d, const struct core_action *act)
 	json_object_object_add(obj, "facts", facts);
 	clock_wall_text(wall, sizeof(wall));
 	history = json_object_new_array();
-	for (size_t i = 0; i < act->persist.n_notes; i++)
-		json_object_array_add(history, wire_note_encode(&act->persist.notes[i], act->persist.term,
-								act->persist.seq, wall));
+	for (size_t i = 0; i < act->persist.n_notes; i++) {
+		struct json_object *row = wire_note_encode(&act->persist.notes[i], act->persist.term,
+							   act->persist.seq, wall);
+
+		json_put_u64(row, "seq", ++d->history_last);
+		json_object_array_add(history, row);
+	}
 	json_object_object_add(obj, "history", history);
 	store_send(d, obj);
 }
@@ -216,6 +221,7 @@ void store_note(struct daemon *d, struct json_object *row)
 		return;
 	obj = json_object_new_object();
 	history = json_object_new_array();
+	json_put_u64(row, "seq", ++d->history_last);
 	json_object_array_add(history, json_object_get(row));
 	json_object_object_add(obj, "history", history);
 	json_put_u64(obj, "seq", ++d->store_seq);
