@@ -238,6 +238,18 @@ uint64_t config_failed_hosts_limit(const struct hamon_config *config, uint64_t h
 	return limit ? limit : 1;
 }
 
+uint64_t config_fence_delay_ms(const struct hamon_config *config, const struct config_host *host, bool two_node)
+{
+	uint64_t delay_ms = host->fence_delay_ms;
+
+	if (!two_node || delay_ms >= CONFIG_PRIORITY_DELAY_MS)
+		return delay_ms;
+	for (size_t i = 0; i < config->hosts_count; i++)
+		if (config->hosts[i].priority < host->priority)
+			return CONFIG_PRIORITY_DELAY_MS;
+	return delay_ms;
+}
+
 /* hamond --check-config */
 
 static const char *plural(size_t count)

@@ -69,7 +69,7 @@ struct config_host {
 	char *name;
 	struct config_level levels[CONFIG_LEVELS_MAX];	/* [0] is fence_level_1; gaps are possible */
 	bool fenceable;			/* at least one level is configured */
-	uint64_t fence_delay_ms;	/* waited before this host is fenced */
+	uint64_t fence_delay_ms;	/* waited before this host is fenced, see config_fence_delay_ms() */
 	uint64_t priority;		/* of two that fence each other, the higher one should survive */
 	bool power_on_after;
 	unsigned int line;
@@ -174,6 +174,14 @@ size_t config_options_merge(const struct config_level_device *place,
 
 /* How many hosts of a cluster of hosts may fail in the window before the brake holds; at least 1. */
 uint64_t config_failed_hosts_limit(const struct hamon_config *config, uint64_t hosts);
+
+/*
+ * How long to wait before this host is fenced: its fence_delay, and in a cluster of two at least
+ * CONFIG_PRIORITY_DELAY_MS for the one with the higher priority, so that of two that fence each other it survives.
+ * That is longer than management controllers take to cut the power.
+ */
+enum { CONFIG_PRIORITY_DELAY_MS = 10000 };
+uint64_t config_fence_delay_ms(const struct hamon_config *config, const struct config_host *host, bool two_node);
 
 enum { CONFIG_DIGEST_SIZE = 17 };
 

@@ -267,7 +267,7 @@ void daemon_hosts_configure(struct daemon *d)
 		hosts[n].votes = node->votes;
 		snprintf(hosts[n].name, sizeof(hosts[n].name), "%s", node->name);
 		hosts[n].fence_levels = fence_levels(d, node->name);
-		hosts[n].fence_delay_ms = host ? host->fence_delay_ms : 0;
+		hosts[n].fence_delay_ms = host ? config_fence_delay_ms(d->config, host, d->cluster.two_node) : 0;
 		hosts[n].priority = host ? (int32_t)host->priority : 0;
 		n++;
 	}

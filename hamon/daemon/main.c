@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include <config.h>
@@ -381,7 +382,7 @@ int main(int argc, char **argv)
 	if (rc >= 0)
 		return rc;
 	if (config_read(&d))
-		return 1;
+		return EX_CONFIG; /* the unit does not try that again */
 	prctl(PR_SET_DUMPABLE, 0); /* the definitions of guests may hold passwords */
 	if (!d.foreground && daemon(0, 0)) {
 		perror("hamond: daemon");

@@ -296,6 +296,21 @@ static void brake_limit_is_at_least_one(void)
 	config_free(config);
 }
 
+static void priority_delays_in_a_pair_only(void)
+{
+	struct hamon_config *config = config_of("[host a]\npriority=5\n[host b]\nfence_delay=3s\n");
+	const struct config_host *a = config_host_find(config, "a"), *b = config_host_find(config, "b");
+
+	CHECK_INT(config_fence_delay_ms(config, a, true), CONFIG_PRIORITY_DELAY_MS);
+	CHECK_INT(config_fence_delay_ms(config, a, false), 0);
+	CHECK_INT(config_fence_delay_ms(config, b, true), 3000);
+	config_free(config);
+	config = config_of("[host a]\npriority=5\nfence_delay=20s\n[host b]\npriority=5\n");
+	CHECK_INT(config_fence_delay_ms(config, config_host_find(config, "a"), true), 20000);
+	CHECK_INT(config_fence_delay_ms(config, config_host_find(config, "b"), true), 0);
+	config_free(config);
+}
+
 static void durations(void)
 {
 	uint64_t ms = 7;
@@ -434,6 +449,7 @@ int main(int argc, char **argv)
 	RUN(counts_are_bounded);
 	RUN(digest_is_of_meanings);
 	RUN(brake_limit_is_at_least_one);
+	RUN(priority_delays_in_a_pair_only);
 	RUN(durations);
 	RUN(secrets_files_are_safe_or_refused);
 	RUN(odd_files_are_refused);
