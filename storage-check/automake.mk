@@ -1,1 +1,19 @@
 # storage-check: what is built here
+noinst_LIBRARIES += libhamon_storage.a
+libhamon_storage_a_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS)
+libhamon_storage_a_SOURCES = \
+	storage-check/beacon.c storage-check/beacon.h storage-check/place.c \
+	storage-check/imginfo.c storage-check/imginfo.h storage-check/imgspec.c storage-check/imgspec.h \
+	storage-check/judge.c storage-check/judge.h storage-check/judge_disk.c storage-check/judge_disk.h \
+	storage-check/judge_place.c storage-check/probe.c storage-check/probe.h \
+	storage-check/qcow.c storage-check/qcow.h storage-check/request.c storage-check/request.h \
+	storage-check/survey.c storage-check/survey.h storage-check/survey_private.h \
+	storage-check/survey_folder.c storage-check/survey_image.c storage-check/survey_read.c \
+	storage-check/survey_run.c storage-check/survey_walk.c
+storage_libs = libhamon_storage.a libhamon_xml.a libhamon_common.a $(XML_LIBS) $(JSON_LIBS)
+
+pkglibexec_PROGRAMS += hamon-storage
+hamon_storage_SOURCES = storage-check/helper.c storage-check/helper.h storage-check/helper_beacon.c \
+	storage-check/helper_check.c storage-check/helper_identify.c
+hamon_storage_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS)
+hamon_storage_LDADD = $(storage_libs)

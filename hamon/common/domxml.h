@@ -44,6 +44,7 @@ struct domxml_disk {
 	char *source;   /* path or network name; NULL only for DOMXML_EMPTY and some DOMXML_OTHER */
 	char *format;   /* driver's type ("raw", "qcow2") or NULL when the XML does not say */
 	char *protocol; /* "nbd", "iscsi", "rbd", "gluster", "nfs", "https", ... or NULL */
+	char *auth_user; /* of <auth>, or NULL */
 	char *query;    /* what follows "?" of an http(s) source, or NULL */
 	/* The backing image that the XML itself names (it overrides what the image says), or NULL. */
 	struct domxml_disk *backing;

@@ -94,6 +94,8 @@ static void source_parse(struct tree *tree, const xmlNode *source, struct domxml
 		disk->kind = DOMXML_EMPTY;
 	disk->optional = tree_attr_is(source, "startupPolicy", "optional");
 	disk->sliced = tree_child(source, NULL, "slices") != NULL;
+	if (!disk->auth_user)
+		disk->auth_user = tree_attr(tree, tree_child(source, NULL, "auth"), "username");
 	if (tree_child(source, NULL, "auth") || tree_child(source, NULL, "encryption") ||
 	    tree_child(source, NULL, "cookies"))
 		disk->needs_secret = true;
@@ -151,6 +153,7 @@ static void disk_parse(struct tree *tree, const xmlNode *node, struct domxml *do
 	disk->readonly = tree_child(node, NULL, "readonly") || (disk->what && !strcmp(disk->what, "cdrom"));
 	disk->shareable = tree_child(node, NULL, "shareable") != NULL;
 	disk->mirror = tree_child(node, NULL, "mirror") != NULL;
+	disk->auth_user = tree_attr(tree, tree_child(node, NULL, "auth"), "username");
 	disk->needs_secret = tree_child(node, NULL, "auth") || tree_child(node, NULL, "encryption");
 	if (disk->mirror)
 		dom->mirror = true;
@@ -283,6 +286,7 @@ void domxml_disk_clear(struct domxml_disk *disk)
 	free(disk->format);
 	free(disk->protocol);
 	free(disk->query);
+	free(disk->auth_user);
 	if (disk->backing)
 		domxml_disk_clear(disk->backing);
 	free(disk->backing);

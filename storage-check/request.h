@@ -1,0 +1,75 @@
+/* What hamond asks of hamon-storage: every field checked before anything is touched. See doc/storage.md. */
+#ifndef HAMON_STORAGE_REQUEST_H
+#define HAMON_STORAGE_REQUEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <json-c/json_object.h>
+
+#include "hamon/common/domxml.h"
+#include "storage-check/beacon.h"
+
+#define REQUEST_PLACES_MAX 256
+#define REQUEST_PEERS_MAX 256
+#define REQUEST_INSTANCES_MAX 4096
+#define REQUEST_TIMEOUT_MAX_MS 60000
+#define REQUEST_TIMEOUT_DEFAULT_MS 3000
+#define REQUEST_ERROR_SIZE 256
+
+/* Strings are borrowed from the request's JSON. */
+struct request_place {
+	const char *path; /* the owner's real path */
+	const char *place_id, *nonce, *previous_nonce; /* NULL when the owner has none to show */
+};
+
+struct request_device {
+	const char *path, *identity;
+};
+
+/* What identify said on the owner's host about one disk: optional, makes the comparison exact. */
+struct request_disk {
+	const char *target, *id;
+};
+
+struct request_instance {
+	const char *uuid, *name, *owner, *xml;
+	struct request_place *places;
+	size_t n_places;
+	struct request_device *devices;
+	size_t n_devices;
+	struct request_disk *disks;
+	size_t n_disks;
+	struct domxml *dom; /* NULL when the XML is bad: then error says why */
+	char error[DOMXML_ERROR_SIZE];
+};
+
+struct request {
+	struct json_object *json; /* owned */
+	const char *op;   /* NULL when there was none */
+	const char *self; /* NULL for identify */
+	uint64_t probe_timeout_ms;
+	/* beacon */
+	struct beacon beacon;
+	const char **places;
+	size_t n_places;
+	const char **peers;
+	size_t n_peers;
+	/* check */
+	bool deep;
+	struct request_instance *instances;
+	size_t n_instances;
+	/* identify: one instance with an XML alone */
+	char error[REQUEST_ERROR_SIZE];
+};
+
+enum request_kind { REQUEST_BEACON, REQUEST_CHECK, REQUEST_IDENTIFY };
+
+/*
+ * Parses text into *ret, which must be cleared afterwards in any case. 0, -EBADMSG when it is no JSON object,
+ * -EINVAL when a field is wrong: error then names it.
+ */
+int request_parse(enum request_kind kind, const char *text, size_t len, struct request *ret);
+void request_clear(struct request *request);
+
+#endif

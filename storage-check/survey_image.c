@@ -1,0 +1,177 @@
+/*
+ * One question to qemu-img, in a child: `qemu-img info -U` never locks or writes. Its time, memory and output
+ * are bounded (a crafted image can make it work for hours), and it dies with its parent.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <fcntl.h>
+
+#include "hamon/common/json.h"
+#include "storage-check/imginfo.h"
+#include "storage-check/survey_private.h"
+
+#define SAFE_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+#define ERROR_BYTES_MAX 2048
+#define CPU_SECONDS_MAX 30
+#define MEMORY_BYTES_MAX (2ull << 30)
+#define EXIT_NOT_FOUND 127
+
+static _Noreturn void qemu_img_exec(const char *spec, int out, int err)
+{
+	const struct rlimit cpu = { CPU_SECONDS_MAX, CPU_SECONDS_MAX };
+	const struct rlimit memory = { MEMORY_BYTES_MAX, MEMORY_BYTES_MAX };
+	char *const argv[] = { "qemu-img", "info", "--backing-chain", "-U", "--output=json", (char *)spec, NULL };
+	char *const env[] = { "PATH=" SAFE_PATH, "LC_ALL=C", NULL };
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	setrlimit(RLIMIT_CPU, &cpu);
+	setrlimit(RLIMIT_AS, &memory);
+	signal(SIGPIPE, SIG_DFL);
+	dup2(out, 1);
+	dup2(err, 2);
+	setenv("PATH", SAFE_PATH, 1); /* execvpe searches the caller's */
+	execvpe("qemu-img", argv, env);
+	_exit(EXIT_NOT_FOUND);
+}
+
+/* Reads both pipes to their ends; what is beyond the room is dropped, and *len then is the room. */
+static void pipes_read(int fds[2], char *bufs[2], const size_t rooms[2], size_t lens[2])
+{
+	struct pollfd polls[2] = { { .fd = fds[0], .events = POLLIN }, { .fd = fds[1], .events = POLLIN } };
+	char dropped[4096];
+
+	while (polls[0].fd >= 0 || polls[1].fd >= 0) {
+		if (poll(polls, 2, -1) < 0)
+			continue;
+		for (int i = 0; i < 2; i++) {
+			size_t room = rooms[i] - lens[i];
+			ssize_t n;
+
+			if (polls[i].fd < 0 || !polls[i].revents)
+				continue;
+			n = room ? read(fds[i], bufs[i] + lens[i], room) :
+				   read(fds[i], dropped, sizeof(dropped));
+			if (n <= 0 && !(n < 0 && errno == EINTR))
+				polls[i].fd = -1;
+			else if (n > 0 && room)
+				lens[i] += (size_t)n;
+		}
+	}
+}
+
+/* qemu-img's own words, one line, without the long json: name at their front. */
+static void error_shorten(const char *spec, char *text)
+{
+	char *start = text, *at;
+
+	text[strcspn(text, "\n")] = '\0';
+	if (!strncmp(start, "qemu-img: ", 10))
+		start += 10;
+	at = strstr(start, spec);
+	if (at && at - start < 20 && !strncmp(at + strlen(spec), "': ", 3))
+		start = at + strlen(spec) + 3;
+	memmove(text, start, strlen(start) + 1);
+	for (char *c = text; *c; c++)
+		if ((unsigned char)*c < 0x20 || (unsigned char)*c > 0x7e)
+			*c = '?';
+}
+
+static const char *parse_error(int rc)
+{
+	switch (rc) {
+	case -ENOTUNIQ:
+		return "qemu-img did not follow its whole chain";
+	case -EUCLEAN:
+		return "the image is marked corrupt";
+	case -E2BIG:
+		return "its chain is too long";
+	default:
+		return "qemu-img's answer makes no sense";
+	}
+}
+
+static void answer_write(int out, int status, const char *spec, const char *text, size_t len, char *error)
+{
+	struct json_object *obj = json_object_new_object(), *chain = json_object_new_array();
+	char **names = NULL;
+	size_t n = 0;
+	int rc = 0;
+
+	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_NOT_FOUND) {
+		json_put_string(obj, "error", "qemu-img is not installed on this host");
+	} else if (!WIFEXITED(status) || WEXITSTATUS(status)) {
+		error_shorten(spec, error);
+		json_put_string(obj, "error", error[0] ? error : "qemu-img failed without a word");
+	} else {
+		rc = imginfo_parse(text, len, &names, &n);
+		if (rc)
+			json_put_string(obj, "error", parse_error(rc));
+	}
+	for (size_t i = 0; i < n; i++)
+		json_object_array_add(chain, json_object_new_string(names[i]));
+	json_object_object_add(obj, "chain", chain);
+	json_write_line(out, obj);
+	imginfo_free(names, n);
+	json_object_put(obj);
+}
+
+void image_job(void *arg, int out)
+{
+	struct survey_job *job = arg;
+	struct survey_image *image = job->object;
+	static char text[IMGINFO_BYTES_MAX + 1], error[ERROR_BYTES_MAX + 1];
+	char *bufs[2] = { text, error };
+	const size_t rooms[2] = { sizeof(text), ERROR_BYTES_MAX };
+	size_t lens[2] = { 0, 0 };
+	int text_pipe[2], error_pipe[2], status = 1;
+	pid_t pid;
+
+	if (pipe2(text_pipe, O_CLOEXEC) || pipe2(error_pipe, O_CLOEXEC))
+		return;
+	pid = fork();
+	if (!pid)
+		qemu_img_exec(image->spec, text_pipe[1], error_pipe[1]);
+	close(text_pipe[1]);
+	close(error_pipe[1]);
+	if (pid < 0)
+		return;
+	pipes_read((int[2]){ text_pipe[0], error_pipe[0] }, bufs, rooms, lens);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
+	answer_write(out, status, image->spec, text, lens[0], error);
+}
+
+void image_read(struct survey *survey, struct survey_image *image, const struct probe *probe)
+{
+	struct json_object *obj = NULL, *chain;
+	const char *error;
+
+	image->end = probe->end;
+	image->state = SURVEY_LOST;
+	if (probe->end != PROBE_DONE || json_parse(probe->output ? probe->output : "", probe->output_len, &obj)) {
+		if (probe->end == PROBE_DONE)
+			image->end = PROBE_FAILED;
+		return;
+	}
+	image->state = SURVEY_SEEN;
+	error = json_string_or(obj, "error", NULL);
+	if (error)
+		image->error = survey_copy(survey, error);
+	if (!json_get_array(obj, "chain", &chain))
+		for (size_t i = 0; i < json_object_array_length(chain); i++) {
+			char **slot = survey_grow(survey, (void **)&image->chain, &image->n_chain, sizeof(*slot));
+
+			if (slot)
+				*slot = survey_copy(survey, json_object_get_string(
+								    json_object_array_get_idx(chain, i)));
+		}
+	json_object_put(obj);
+}
