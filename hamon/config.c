@@ -1,4 +1,4 @@
-/* The configuration: reading the file, giving it back, its digest, and the command that checks it. */
+/* The configuration: reading the file, giving it back, and the command that checks it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -63,23 +63,27 @@ void config_free(struct hamon_config *config)
 
 /* Reading. */
 
-/* What is no text at all is refused before its lines are looked at, so that nobody reads 100 odd messages. */
-static bool text_acceptable(const char *text, size_t len, const char *name, struct config_errors *errors)
+/* What is no text at all is refused at once, so that nobody has to read 100 odd messages. */
+static bool text_acceptable(const char *text, size_t len, const char *name,
+			    struct config_errors *errors)
 {
 	unsigned int line;
 
 	if (len > CONFIG_BYTES_MAX) {
-		config_error_add(errors, name, 0, false, "expected at most %d bytes", CONFIG_BYTES_MAX);
+		config_error_add(errors, name, 0, false, "expected at most %d bytes",
+				 CONFIG_BYTES_MAX);
 		return false;
 	}
 	if (len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3)) {
-		config_error_add(errors, name, 1, false, "expected plain UTF-8, found a byte order mark");
+		config_error_add(errors, name, 1, false,
+				 "expected plain UTF-8, found a byte order mark");
 		return false;
 	}
 	line = config_text_check(text, len);
 	if (line)
 		config_error_add(errors, name, line, false,
-				 "expected UTF-8 text, found a byte that is none or a control character");
+				 "expected UTF-8 text, found a byte that is none");
+				 "that is none");
 	return !line;
 }
 
@@ -93,7 +97,8 @@ static int text_load(const char *text, size_t len, const char *name, bool look_a
 	if (!text_acceptable(text ? text : "", len, name, errors))
 		goto out;
 	config = calloc(1, sizeof(*config));
-	rc = config ? config_text_parse(text ? text : "", len, name, config, &lines, errors) : -ENOMEM;
+	rc = config ? config_text_parse(text ? text : "", len, name, config, &lines, errors)
+		    : -ENOMEM;
 	if (rc)
 		goto out;
 	config_check_whole(name, config, &lines, errors);
@@ -153,14 +158,21 @@ static int file_open(const char *path, struct config_errors *errors)
 
 	if (fd < 0)
 		return -errno;
-	rc = fstat(fd, &st) ? -errno : S_ISDIR(st.st_mode) ? -EISDIR : S_ISREG(st.st_mode) ? 0 : -EINVAL;
+	if (fstat(fd, &st)) {
+		rc = -errno;
+		close(fd);
+		return rc;
+	}
+	rc = S_ISREG(st.st_mode) ? 0 : S_ISDIR(st.st_mode) ? -EISDIR : -EINVAL;
 	if (rc) {
 		close(fd);
 		return rc;
 	}
 	if (st.st_mode & (S_IWGRP | S_IWOTH))
-		config_error_add(errors, path, 0, true, "others than its owner can write this file (mode %04o), "
-				 "and so decide what is fenced", (unsigned int)(st.st_mode & 07777));
+		config_error_add(errors, path, 0, true,
+				 "others than its owner can write this file (mode %04o), "
+				 "and so decide what is fenced",
+				 (unsigned int)(st.st_mode & 07777));
 	return fd;
 }
 
@@ -203,7 +215,8 @@ const struct config_device *config_device_find(const struct hamon_config *config
 
 static int options_compare(const void *a, const void *b)
 {
-	return strcmp(((const struct config_option *)a)->key, ((const struct config_option *)b)->key);
+	return strcmp(((const struct config_option *)a)->key,
+		      ((const struct config_option *)b)->key);
 }
 
 static bool option_given(const struct config_options *options, const char *key)
@@ -238,7 +251,8 @@ uint64_t config_failed_hosts_limit(const struct hamon_config *config, uint64_t h
 	return limit ? limit : 1;
 }
 
-uint64_t config_fence_delay_ms(const struct hamon_config *config, const struct config_host *host, bool two_node)
+uint64_t config_fence_delay_ms(const struct hamon_config *config, const struct config_host *host,
+			       bool two_node)
 {
 	uint64_t delay_ms = host->fence_delay_ms;
 
@@ -273,9 +287,11 @@ int config_check_command(const char *path, FILE *out)
 			plural(errors.errors), errors.warnings, plural(errors.warnings));
 	} else {
 		config_digest(config, digest);
-		fprintf(out, "%s: usable: %zu host%s, %zu fence device%s, %zu warning%s, digest %s\n", path,
-			config->hosts_count, plural(config->hosts_count), config->devices_count,
-			plural(config->devices_count), errors.warnings, plural(errors.warnings), digest);
+		fprintf(out,
+			"%s: usable: %zu host%s, %zu fence device%s, %zu warning%s, digest %s\n",
+			path, config->hosts_count, plural(config->hosts_count),
+			config->devices_count, plural(config->devices_count), errors.warnings,
+			plural(errors.warnings), digest);
 	}
 	config_free(config);
 	config_errors_free(&errors);

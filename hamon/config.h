@@ -1,6 +1,7 @@
 /*
- * The configuration: one INI file, read and validated as a whole. Nothing of a file with an error in it is
- * ever used. In this folder autoconf's header must be included as <config.h>: "config.h" means this file.
+ * The configuration: one INI file, read and validated as a whole. Nothing of a file with an error
+ * in it is ever used. In this folder autoconf's header must be included as <config.h>: "config.h"
+ * means this file.
  */
 #ifndef HAMON_CONFIG_H
 #define HAMON_CONFIG_H
@@ -55,7 +56,7 @@ struct config_device {
 struct config_level_device {
 	char *name;
 	const struct config_device *device;	/* borrowed from the same struct hamon_config */
-	struct config_options options;		/* for this host only; they win over the device's own */
+	struct config_options options; /* for this host only; they win over the device's own */
 };
 
 struct config_level {
@@ -67,10 +68,10 @@ struct config_level {
 /* [host NAME]; the name is corosync's node name */
 struct config_host {
 	char *name;
-	struct config_level levels[CONFIG_LEVELS_MAX];	/* [0] is fence_level_1; gaps are possible */
+	struct config_level levels[CONFIG_LEVELS_MAX]; /* [0] is fence_level_1; gaps are possible */
 	bool fenceable;			/* at least one level is configured */
-	uint64_t fence_delay_ms;	/* waited before this host is fenced, see config_fence_delay_ms() */
-	uint64_t priority;		/* of two that fence each other, the higher one should survive */
+	uint64_t fence_delay_ms;	/* as written; see config_fence_delay_ms() */
+	uint64_t priority;		/* of two that fence each other, the higher survives */
 	bool power_on_after;
 	unsigned int line;
 };
@@ -89,7 +90,7 @@ struct hamon_config {
 		char *libvirt_uri;
 		uint64_t start_grace_ms;
 		uint64_t failure_window_ms;
-		uint64_t max_failed_hosts;	/* 0: use the share, see config_failed_hosts_limit() */
+		uint64_t max_failed_hosts; /* 0: use the share, see config_failed_hosts_limit() */
 		uint64_t max_failed_share;	/* percent of the configured hosts, 1 to 100 */
 		uint64_t beat_ms;
 		uint64_t coordinator_timeout_ms;
@@ -132,7 +133,7 @@ struct hamon_config {
 struct config_error {
 	bool warning;			/* the file can be used all the same */
 	unsigned int line;		/* 0: the file as a whole */
-	char *text;			/* "FILE:LINE: error: KEY: expected ..., found ..." without a newline */
+	char *text; /* "FILE:LINE: error: KEY: expected ..., found ..." without a newline */
 };
 
 /* What was found wrong, sorted by line. Starts as {0}; freed with config_errors_free(). */
@@ -143,16 +144,17 @@ struct config_errors {
 };
 
 /*
- * Reads and validates the file at path, and looks at the secrets files and agents that it names. Every error
- * is collected in *errors (never NULL; warnings come with success too). Returns 0 and a new configuration in
- * *ret, -EINVAL when there are errors, or -errno when the file cannot be read (then *errors says so as well).
- * *ret is untouched on failure: a reload takes all of a file or nothing.
+ * Reads and validates the file at path, and looks at the secrets files and agents that it names.
+ * Every error is collected in *errors (never NULL; warnings come with success too). Returns 0 and a
+ * new configuration in *ret, -EINVAL when there are errors, or -errno when the file cannot be read
+ * (then *errors says so as well). *ret is untouched on failure: a reload takes all of a file or
+ * nothing.
  */
 int config_load(const char *path, struct hamon_config **ret, struct config_errors *errors);
 
 /*
- * The same for a text in memory, without a look at any other file; name stands in the messages where the
- * file's path would. A NULL text of length 0 gives the defaults.
+ * The same for a text in memory, without a look at any other file; name stands in the messages
+ * where the file's path would. A NULL text of length 0 gives the defaults.
  */
 int config_parse(const char *text, size_t len, const char *name, struct hamon_config **ret,
 		 struct config_errors *errors);
@@ -166,35 +168,37 @@ const struct config_host *config_host_find(const struct hamon_config *config, co
 const struct config_device *config_device_find(const struct hamon_config *config, const char *name);
 
 /*
- * What the agent of one device in one host's level is to be given: the device's options, with the host's own
- * put over them. Fills out (borrowed strings) and returns their number, sorted by key.
+ * What the agent of one device in one host's level is to be given: the device's options, with the
+ * host's own put over them. Fills out (borrowed strings) and returns their number, sorted by key.
  */
 size_t config_options_merge(const struct config_level_device *place,
 			    struct config_option out[2 * CONFIG_OPTIONS_MAX]);
 
-/* How many hosts of a cluster of hosts may fail in the window before the brake holds; at least 1. */
+/* How many of so many hosts may fail in the window before the brake holds; at least 1. */
 uint64_t config_failed_hosts_limit(const struct hamon_config *config, uint64_t hosts);
 
 /*
  * How long to wait before this host is fenced: its fence_delay, and in a cluster of two at least
- * CONFIG_PRIORITY_DELAY_MS for the one with the higher priority, so that of two that fence each other it survives.
- * That is longer than management controllers take to cut the power.
+ * CONFIG_PRIORITY_DELAY_MS for the one with the higher priority, so that of two that fence each
+ * other it survives. That is longer than management controllers take to cut the power.
  */
 enum { CONFIG_PRIORITY_DELAY_MS = 10000 };
-uint64_t config_fence_delay_ms(const struct hamon_config *config, const struct config_host *host, bool two_node);
+uint64_t config_fence_delay_ms(const struct hamon_config *config, const struct config_host *host,
+			       bool two_node);
 
 enum { CONFIG_DIGEST_SIZE = 17 };
 
 /*
- * 64-bit FNV-1a over the settings that must be equal on all hosts (not: libvirt_uri, alerts, store, where
- * secrets lie), in hex. The order of sections, keys and options in the file does not matter. It finds
- * accidental differences; it is no protection against somebody who wants a collision.
+ * 64-bit FNV-1a over the settings that must be equal on all hosts (not: libvirt_uri, alerts, store,
+ * where secrets lie), in hex. The order of sections, keys and options in the file does not matter.
+ * It finds accidental differences; it is no protection against somebody who wants a collision.
  */
 void config_digest(const struct hamon_config *config, char hex[CONFIG_DIGEST_SIZE]);
 
 /*
- * hamond --check-config [FILE]: writes every error and warning, then one line of verdict, to out. Returns the
- * exit code: 0 the file can be used (warnings or not), 1 it cannot. A NULL path is CONFIG_PATH_DEFAULT.
+ * hamond --check-config [FILE]: writes every error and warning, then one line of verdict, to out.
+ * Returns the exit code: 0 the file can be used (warnings or not), 1 it cannot. A NULL path is
+ * CONFIG_PATH_DEFAULT.
  */
 int config_check_command(const char *path, FILE *out);
 

@@ -1,6 +1,7 @@
 /*
- * The configuration as a whole: what is right line by line and wrong together. The dangerous mistake is a
- * device that switches off another host than the one meant: the same agent with the same options for two hosts.
+ * The configuration as a whole: what is right line by line and wrong together. The dangerous
+ * mistake is a device that switches off another host than the one meant: the same agent with the
+ * same options for two hosts.
  */
 #include <errno.h>
 #include <inttypes.h>
@@ -42,11 +43,11 @@ static unsigned int key_line(const struct check *c, const char *name)
 }
 
 /*
- * value, of the key called name, must be at least least, which comes from other_name: the place of the message
- * is the line that was written, since the other of the two may be a default.
+ * value, of the key called name, must be at least least, which comes from other_name: the place of
+ * the message is the line that was written, since the other of the two may be a default.
  */
-static void order_check(const struct check *c, const char *name, uint64_t value, const char *least_text,
-			const char *other_name, uint64_t least)
+static void order_check(const struct check *c, const char *name, uint64_t value,
+			const char *least_text, const char *other_name, uint64_t least)
 {
 	unsigned int line = key_line(c, name), other_line = key_line(c, other_name);
 	const char *key = strchr(name, ' ');
@@ -76,9 +77,10 @@ static void limits_check(const struct check *c)
 	order_check(c, "fencing retry_backoff_max", config->fencing.retry_backoff_max_ms,
 		    "the retry_backoff", "fencing retry_backoff", config->fencing.retry_backoff_ms);
 	if (config->hosts_count && config->cluster.max_failed_hosts >= config->hosts_count)
-		WARN(c, key_line(c, "cluster max_failed_hosts"), "[cluster] max_failed_hosts: with %" PRIu64
-		     " of %zu hosts the brake never holds", config->cluster.max_failed_hosts,
-		     config->hosts_count);
+		WARN(c, key_line(c, "cluster max_failed_hosts"),
+		     "[cluster] max_failed_hosts: with %" PRIu64
+		     " of %zu hosts the brake never holds",
+		     config->cluster.max_failed_hosts, config->hosts_count);
 }
 
 /* References. */
@@ -97,7 +99,8 @@ static void level_resolve(const struct check *c, const struct config_host *host,
 		for (size_t d = 0; d < c->config->devices_count; d++)
 			names[d] = c->config->devices[d].name;
 		near = suggest_near(place->name, names, c->config->devices_count);
-		COMPLAIN(c, level->line, "[host %s] fence_level_%zu: there is no [fence-device %s]%s%s%s",
+		COMPLAIN(c, level->line,
+			 "[host %s] fence_level_%zu: there is no [fence-device %s]%s%s%s",
 			 host->name, number + 1, place->name, near ? "; did you mean \"" : "",
 			 near ? near : "", near ? "\"?" : "");
 	}
@@ -112,15 +115,18 @@ static void host_check(const struct check *c, struct config_host *host)
 			continue;
 		level_resolve(c, host, i);
 		if (i != last)
-			WARN(c, host->levels[i].line, "[host %s] fence_level_%zu: there is no fence_level_%zu",
-			     host->name, i + 1, last + 1);
+			WARN(c, host->levels[i].line,
+			     "[host %s] fence_level_%zu: there is no fence_level_%zu", host->name,
+			     i + 1, last + 1);
 		last = i + 1;
 		host->fenceable = true;
 	}
 	if (!host->fenceable)
-		WARN(c, host->line, "[host %s]: no fence_level_1: HAMON CAN NEVER PROVE THIS HOST DEAD BY ITSELF; "
+		WARN(c, host->line,
+		     "[host %s]: no fence_level_1: HAMON CAN NEVER PROVE THIS HOST DEAD BY ITSELF; "
 		     "when it fails, none of its instances starts elsewhere until a person says "
-		     "\"hamonctl confirm-fenced %s\"", host->name, host->name);
+		     "\"hamonctl confirm-fenced %s\"",
+		     host->name, host->name);
 }
 
 /* Whether any host has the device in one of its levels. */
@@ -141,7 +147,7 @@ static bool secrets_same(const char *a, const char *b)
 	return a == b || (a && b && !strcmp(a, b));
 }
 
-/* Another secrets file may name another address, so only what is the same in everything is called so. */
+/* Another secrets file may name another address: then nothing is known to be the same. */
 static bool target_same(const struct config_level_device *a, const struct config_level_device *b)
 {
 	struct config_option left[2 * CONFIG_OPTIONS_MAX], right[2 * CONFIG_OPTIONS_MAX];
@@ -185,10 +191,12 @@ static void host_targets_check(const struct check *c, size_t number)
 
 				if (!other)
 					continue;
-				COMPLAIN(c, host->levels[l].line, "[host %s] fence_level_%zu: %s would switch off "
-					 "[host %s] (its %s is given the same options); expected something that "
-					 "tells them apart, such as \"%s plug=%s\"", host->name, l + 1,
-					 mine->name, c->config->hosts[h].name, other->name, mine->name, host->name);
+				COMPLAIN(c, host->levels[l].line,
+					 "[host %s] fence_level_%zu: %s would switch off "
+					 "[host %s] (its %s is given the same options); expected "
+					 "something that tells them apart, such as \"%s plug=%s\"",
+					 host->name, l + 1, mine->name, c->config->hosts[h].name,
+					 other->name, mine->name, host->name);
 				break;
 			}
 		}
@@ -201,13 +209,14 @@ static void pair_check(const struct check *c)
 
 	if (c->config->hosts_count == 2 && hosts[0].fence_delay_ms == hosts[1].fence_delay_ms &&
 	    hosts[0].priority == hosts[1].priority)
-		WARN(c, 0, "[host %s] and [host %s] have the same priority and fence_delay: unless a quorum "
-		     "device decides, each may fence the other when the network between them fails",
+		WARN(c, 0,
+		     "[host %s] and [host %s] have the same priority and fence_delay: each may "
+		     "fence the other when the network between them fails",
 		     hosts[0].name, hosts[1].name);
 }
 
-void config_check_whole(const char *file, struct hamon_config *config, const struct config_lines *lines,
-			struct config_errors *errors)
+void config_check_whole(const char *file, struct hamon_config *config,
+			const struct config_lines *lines, struct config_errors *errors)
 {
 	struct check c = { file, config, lines, errors };
 
@@ -216,11 +225,13 @@ void config_check_whole(const char *file, struct hamon_config *config, const str
 		host_check(&c, &config->hosts[i]);
 	for (size_t i = 0; i < config->devices_count; i++)
 		if (!device_used(config, &config->devices[i]))
-			WARN(&c, config->devices[i].line, "[fence-device %s]: no host names this device",
+			WARN(&c, config->devices[i].line,
+			     "[fence-device %s]: no host names this device",
 			     config->devices[i].name);
 	if (!config->hosts_count)
-		WARN(&c, 0, "there is no [host NAME]: HAMON CAN FENCE NOTHING, so nothing is ever evacuated "
-		     "without a person");
+		WARN(&c, 0,
+		     "there is no [host NAME]: HAMON CAN FENCE NOTHING, so nothing is ever "
+		     "evacuated without a person");
 	pair_check(&c);
 	for (size_t i = 0; i < config->hosts_count; i++)
 		host_targets_check(&c, i);
@@ -238,12 +249,16 @@ static void secrets_check(const struct check *c, const struct config_device *dev
 		COMPLAIN(c, device->line, "[fence-device %s] secrets: %s: %s", device->name, path,
 			 strerror(errno));
 	else if (!S_ISREG(st.st_mode))
-		COMPLAIN(c, device->line, "[fence-device %s] secrets: %s: expected a file", device->name, path);
+		COMPLAIN(c, device->line, "[fence-device %s] secrets: %s: expected a file",
+			 device->name, path);
 	else if (st.st_uid != 0)
-		COMPLAIN(c, device->line, "[fence-device %s] secrets: %s: expected a file that belongs to root, "
-			 "found user id %u", device->name, path, (unsigned int)st.st_uid);
+		COMPLAIN(c, device->line,
+			 "[fence-device %s] secrets: %s: expected a file that belongs to root, "
+			 "found user id %u",
+			 device->name, path, (unsigned int)st.st_uid);
 	else if ((st.st_mode & 07777) != 0600 && (st.st_mode & 07777) != 0400)
-		COMPLAIN(c, device->line, "[fence-device %s] secrets: %s: expected mode 0600, found %04o",
+		COMPLAIN(c, device->line,
+			 "[fence-device %s] secrets: %s: expected mode 0600, found %04o",
 			 device->name, path, (unsigned int)(st.st_mode & 07777));
 }
 
@@ -266,11 +281,14 @@ void config_check_files(const char *file, const struct hamon_config *config,
 		if (device->secrets_path)
 			secrets_check(&c, device);
 		if (device->agent && !program_there("/usr/sbin/", device->agent))
-			WARN(&c, device->line, "[fence-device %s] agent: there is no program %s%s on this host",
-			     device->name, device->agent[0] == '/' ? "" : "/usr/sbin/", device->agent);
+			WARN(&c, device->line,
+			     "[fence-device %s] agent: there is no program %s%s on this host",
+			     device->name, device->agent[0] == '/' ? "" : "/usr/sbin/",
+			     device->agent);
 	}
 	for (size_t i = 0; i < config->alerts.agents_count; i++)
 		if (!program_there("", config->alerts.agents[i].path))
-			WARN(&c, config->alerts.agents[i].line, "[alerts] agent: there is no program %s on this host",
+			WARN(&c, config->alerts.agents[i].line,
+			     "[alerts] agent: there is no program %s on this host",
 			     config->alerts.agents[i].path);
 }

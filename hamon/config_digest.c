@@ -1,6 +1,7 @@
 /*
- * The digest by which members notice that their settings differ. It covers meanings and not texts: "60s" and
- * "1m" are equal, and so is any order. FNV-1a: the parameters are those of draft-eastlake-fnv.
+ * The digest by which members notice that their settings differ. It covers meanings and not texts:
+ * "60s" and "1m" are equal, and so is any order. FNV-1a: the parameters are those of
+ * draft-eastlake-fnv.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -95,7 +96,8 @@ static uint64_t key_add(uint64_t hash, const struct config_key *key, const void 
 	return hash;
 }
 
-static uint64_t section_digest(const struct config_section *section, const char *name, const void *object)
+static uint64_t section_digest(const struct config_section *section, const char *name,
+			       const void *object)
 {
 	uint64_t hash = text_add(text_add(0xcbf29ce484222325ull, section->name), name);
 

@@ -21,8 +21,8 @@ static char *message_format(const char *file, unsigned int line, bool warning, c
 	return text;
 }
 
-void config_error_add(struct config_errors *errors, const char *file, unsigned int line, bool warning,
-		      const char *format, ...)
+void config_error_add(struct config_errors *errors, const char *file, unsigned int line,
+		      bool warning, const char *format, ...)
 {
 	struct config_error *error;
 	va_list args;

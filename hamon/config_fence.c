@@ -1,7 +1,7 @@
 /*
- * How hosts are fenced: the options of fence agents and the levels of a host. What would harm is refused here:
- * secrets that everybody could read, options that would make an agent print them, and "off" commands that
- * prove nothing.
+ * How hosts are fenced: the options of fence agents and the levels of a host. What would harm is
+ * refused here: secrets that everybody could read, options that would make an agent print them, and
+ * "off" commands that prove nothing.
  */
 #include <ctype.h>
 #include <errno.h>
@@ -62,10 +62,12 @@ bool config_option_is_secret(const char *key)
 static const char *option_objection(const char *key, const char *value)
 {
 	static const char *const ours[] = { "action", "option", "help", "version", NULL };
-	static const char *const talkative[] = { "verbose", "verbose_level", "debug", "debug_file", NULL };
+	static const char *const talkative[] = {"verbose", "verbose_level", "debug", "debug_file",
+						NULL};
 
 	if (config_option_is_secret(key))
-		return "a secret does not belong in this file, which anybody may read: write it as KEY=VALUE "
+		return "a secret does not belong in this file, which anybody may read: write it as "
+		       "KEY=VALUE "
 		       "into a file that belongs to root with mode 0600, and name that file with "
 		       "\"secrets = PATH\"";
 	if (word_among(key, ours))
@@ -75,19 +77,20 @@ static const char *option_objection(const char *key, const char *value)
 	if (config_option_same(key, "delay"))
 		return "would delay every attempt; use fence_delay in the section of the host";
 	if (config_option_same(key, "method") && !strcasecmp(value, "cycle"))
-		return "a host that is switched on again at once is never seen off, which is the proof of its "
-		       "death; expected onoff";
+		return "a host that is switched on again at once is never seen off, which is the "
+		       "proof of its death; expected onoff";
 	return NULL;
 }
 
-int config_option_add(const struct config_place *place, struct config_options *options, const char *key,
-		      const char *value)
+int config_option_add(const struct config_place *place, struct config_options *options,
+		      const char *key, const char *value)
 {
 	const char *objection = option_objection(key, value);
 	struct config_option *option;
 
 	if (!option_name_valid(key)) {
-		CONFIG_ERROR(place, "expected an option's name of letters, digits, \"_\" and \"-\"");
+		CONFIG_ERROR(place,
+			     "expected an option's name of letters, digits, \"_\" and \"-\"");
 		return 0;
 	}
 	if (strchr(value, '\t')) {
@@ -202,8 +205,10 @@ static int level_device_parse(const struct config_place *place, const char **tex
 	while (!rc && (token = token_next(text, word)) == TOKEN_WORD) {
 		value = strchr(word, '=');
 		if (!value) {
-			CONFIG_ERROR(place, "expected KEY=VALUE or a comma after the device, found \"%.64s\"",
-				     word);
+			CONFIG_ERROR(
+			    place,
+			    "expected KEY=VALUE or a comma after the device, found \"%.64s\"",
+			    word);
 			continue;
 		}
 		*value = '\0';
@@ -214,7 +219,8 @@ static int level_device_parse(const struct config_place *place, const char **tex
 	return rc;
 }
 
-int config_level_parse(const struct config_place *place, const char *text, struct config_level *level)
+int config_level_parse(const struct config_place *place, const char *text,
+		       struct config_level *level)
 {
 	enum token token;
 	int rc;

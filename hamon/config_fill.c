@@ -1,4 +1,4 @@
-/* One value into the field that the table of keys names, or a message that says what was expected there. */
+/* One value into the field that the table of keys names, or a message about what was expected. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +22,8 @@ static void value_complain(const struct config_place *place, const struct config
 		choices++;
 	near = suggest_near(value, key->choices, choices);
 	if (strchr(value, '#'))
-		snprintf(hint, sizeof(hint), "; a comment that begins with # needs a line of its own");
+		snprintf(hint, sizeof(hint),
+			 "; a comment that begins with # needs a line of its own");
 	else if (near)
 		snprintf(hint, sizeof(hint), "; did you mean \"%s\"?", near);
 	else if (key->type == CONFIG_DURATION && !config_count_parse(value, &number) && number)
@@ -110,7 +111,8 @@ int config_value_store(const struct config_place *place, const struct config_key
 	case CONFIG_OPTION:
 		return config_option_add(place, field, rest, value);
 	case CONFIG_LEVEL:
-		return config_level_parse(place, value, (struct config_level *)field + (*rest - '1'));
+		return config_level_parse(place, value,
+					  (struct config_level *)field + (*rest - '1'));
 	}
 	return 0;
 }

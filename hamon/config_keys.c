@@ -1,6 +1,6 @@
 /*
- * The table of all sections and keys. The ranges are wide enough for a test cluster; what does not fit
- * together is found by config_check.c.
+ * The table of all sections and keys. The ranges are wide enough for a test cluster; what does not
+ * fit together is found by config_check.c.
  */
 #include <string.h>
 
@@ -28,12 +28,14 @@ static const struct config_key cluster_keys[] = {
 	{ "control_plane", CONFIG_CHOICE, AT(cluster.control_plane), "libvirt",
 	  .choices = plane_choices },
 	{ "libvirt_uri", CONFIG_URI, AT(cluster.libvirt_uri), "qemu:///system", .local = true },
-	{ "start_grace", CONFIG_DURATION, AT(cluster.start_grace_ms), "30s", RANGE(SEC(1), HOUR(1)) },
+	{ "start_grace", CONFIG_DURATION, AT(cluster.start_grace_ms), "30s",
+	  RANGE(SEC(1), HOUR(1)) },
 	{ "failure_window", CONFIG_DURATION, AT(cluster.failure_window_ms), "5m",
 	  RANGE(SEC(1), HOUR(24)) },
 	{ "max_failed_hosts", CONFIG_COUNT, AT(cluster.max_failed_hosts), "0",
 	  RANGE(0, CONFIG_HOSTS_MAX) },
-	{ "max_failed_share", CONFIG_PERCENT, AT(cluster.max_failed_share), "34%", RANGE(1, 100) },
+	{ "max_failed_share", CONFIG_PERCENT, AT(cluster.max_failed_share), "34%",
+	  RANGE(1, 100) },
 	{ "beat", CONFIG_DURATION, AT(cluster.beat_ms), "1s", RANGE(MS(100), SEC(10)) },
 	{ "coordinator_timeout", CONFIG_DURATION, AT(cluster.coordinator_timeout_ms), "4s",
 	  RANGE(MS(200), MIN(5)) },
@@ -80,7 +82,8 @@ static const struct config_key alerts_keys[] = {
 
 static const struct config_key store_keys[] = {
 	{ "path", CONFIG_ABSPATH, AT(store.path), LOCALSTATEDIR "/lib/hamon", .local = true },
-	{ "history", CONFIG_COUNT, AT(store.history), "10000", RANGE(100, 10000000), .local = true },
+	{ "history", CONFIG_COUNT, AT(store.history), "10000", RANGE(100, 10000000),
+	  .local = true },
 };
 
 static const struct config_key device_keys[] = {

@@ -1,4 +1,4 @@
-/* The table of all sections and keys: the parser, the digest, the sample and the manual page follow it. */
+/* The table of all keys: the parser, the digest, the sample and the manual page follow it. */
 #ifndef HAMON_CONFIG_KEYS_H
 #define HAMON_CONFIG_KEYS_H
 
@@ -23,7 +23,7 @@ enum config_type {
 struct config_key {
 	const char *name;	/* of CONFIG_OPTION and CONFIG_LEVEL: what goes before KEY and N */
 	enum config_type type;
-	size_t offset;		/* in struct hamon_config, struct config_device or struct config_host */
+	size_t offset; /* in struct hamon_config, struct config_device or struct config_host */
 	const char *dflt;	/* as it would be written; NULL: none */
 	uint64_t min, max;	/* of numbers; durations in milliseconds */
 	const char *const *choices;

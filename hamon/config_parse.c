@@ -1,8 +1,8 @@
 /*
- * From the text to struct hamon_config. libinih splits pairs and drops comments; it neither tells lines nor
- * reports more than the first broken one, so the reader that feeds it counts lines, follows the sections
- * (which libinih cuts at 49 bytes) and notices lines for which no pair came back. See inih's README, and
- * ini.h for the variables that Debian's build exports.
+ * From the text to struct hamon_config. libinih splits pairs and drops comments; it neither tells
+ * lines nor reports more than the first broken one, so the reader that feeds it counts lines,
+ * follows the sections (which libinih cuts at 49 bytes) and notices lines for which no pair came
+ * back. See inih's README, and ini.h for the variables that Debian's build exports.
  */
 #include <config.h>
 
@@ -144,7 +144,9 @@ static bool section_begins(struct parser *p, const char *kind, const char *name)
 		return false;
 	}
 	if (p->section->named && !config_name_valid(name)) {
-		ERROR(p, "%s: expected [%s NAME], the name of at most %d letters, digits, \".\", \"_\" and \"-\"",
+		ERROR(p,
+		      "%s: expected [%s NAME], the name of at most %d letters, digits, \".\", "
+		      "\"_\" and \"-\"",
 		      p->label, kind, CONFIG_NAME_MAX);
 		return false;
 	}
@@ -165,7 +167,8 @@ static void section_finish(struct parser *p)
 
 		if (key->required && !p->key_lines[i])
 			config_error_add(p->errors, p->file, p->section_line, false,
-					 "%s: expected \"%s = ...\" in this section", p->label, key->name);
+					 "%s: expected \"%s = ...\" in this section", p->label,
+					 key->name);
 	}
 	p->section = NULL;
 }
@@ -178,8 +181,8 @@ static void section_begin(struct parser *p, char *kind)
 		*name++ = '\0';
 		name += strspn(name, " \t");
 	}
-	snprintf(p->label, sizeof(p->label), "[%.40s%s%.*s]", kind, *name ? " " : "", CONFIG_NAME_MAX + 1,
-		 name);
+	snprintf(p->label, sizeof(p->label), "[%.40s%s%.*s]", kind, *name ? " " : "",
+		 CONFIG_NAME_MAX + 1, name);
 	memset(p->key_lines, 0, sizeof(p->key_lines));
 	p->section_seen = true;
 	p->object = NULL;
@@ -195,7 +198,10 @@ static void section_begin(struct parser *p, char *kind)
 		p->section = NULL;
 }
 
-/* line is the text from "[" on. Whatever is wrong with it, the keys below it belong to nothing else. */
+/*
+ * line is the text from "[" on. Whatever is wrong with it, the keys below it belong to nothing
+ * else.
+ */
 static void section_line_read(struct parser *p, const char *line, size_t len)
 {
 	const char *end = memchr(line, ']', len), *rest = end ? end + 1 : NULL;
@@ -231,7 +237,8 @@ static void key_unknown(struct parser *p, const char *name)
 	config_text_show(name, shown, sizeof(shown));
 	hint_format("", near, "", hint, sizeof(hint));
 	if (near && !strcmp(near, "fence_level_N"))
-		snprintf(hint, sizeof(hint), "; levels are fence_level_1 to fence_level_%d", CONFIG_LEVELS_MAX);
+		snprintf(hint, sizeof(hint), "; levels are fence_level_1 to fence_level_%d",
+			 CONFIG_LEVELS_MAX);
 	for (size_t i = 0; !near && i < config_sections_count; i++) {
 		if (!config_key_find(&config_sections[i], name))
 			continue;
@@ -240,14 +247,20 @@ static void key_unknown(struct parser *p, const char *name)
 		break;
 	}
 	if (config_option_is_secret(name))
-		snprintf(hint, sizeof(hint), "; secrets are kept in the file that \"secrets = PATH\" names");
+		snprintf(hint, sizeof(hint),
+			 "; secrets are kept in the file that \"secrets = PATH\" names");
 	else if (!*hint && !strcmp(p->section->name, "fence-device"))
-		snprintf(hint, sizeof(hint), "; an option for the agent is written option.%s", shown);
+		snprintf(hint, sizeof(hint), "; an option for the agent is written option.%s",
+			 shown);
 	ERROR(p, "%s %s: there is no such key%s", p->label, shown, hint);
 }
 
-/* The line where this key was already given in the section, or 0. Levels and options have their own lines. */
-static unsigned int key_line_before(struct parser *p, const struct config_key *key, const char *name)
+/*
+ * The line where this key was already given in the section, or 0. Levels and options have their own
+ * lines.
+ */
+static unsigned int key_line_before(struct parser *p, const struct config_key *key,
+				    const char *name)
 {
 	const struct config_level *levels = (const void *)((const char *)p->object + key->offset);
 
@@ -304,8 +317,8 @@ static void line_finish(struct parser *p)
 }
 
 /*
- * libinih's reader: one line into buf, without its indentation, which libinih would take for the continuation
- * of the line before. Lines that cannot be used come out empty.
+ * libinih's reader: one line into buf, without its indentation, which libinih would take for the
+ * continuation of the line before. Lines that cannot be used come out empty.
  */
 static char *line_read(char *buf, int size, void *user)
 {
@@ -366,7 +379,8 @@ int config_text_parse(const char *text, size_t len, const char *file, struct ham
 	if (rc < 0 || p.out_of_memory)
 		return -ENOMEM;
 	section_finish(&p);
-	/* Nothing that libinih refuses should be left unexplained; but it is never to be let through. */
+	/* Nothing that libinih refuses should be left unexplained; but it is never to be let
+	 * through. */
 	if (rc > 0 && !errors->errors)
 		config_error_add(errors, file, (unsigned int)rc, false, "cannot be understood");
 	return 0;

@@ -174,7 +174,8 @@ void config_expected_format(const struct config_key *key, char *buf, size_t size
 		snprintf(buf, size, "a libvirt URI of the QEMU driver such as qemu:///system");
 		return;
 	case CONFIG_FENCE_AGENT:
-		snprintf(buf, size, "a fence agent's name such as fence_ipmilan, or its absolute path");
+		snprintf(buf, size,
+			 "a fence agent's name such as fence_ipmilan, or its absolute path");
 		return;
 	case CONFIG_ALERT_AGENT:
 		snprintf(buf, size, "an absolute path, and perhaps a recipient");
@@ -240,7 +241,8 @@ unsigned int config_text_check(const char *text, size_t len)
 	for (size_t at = 0; at < len;) {
 		size_t n = character_length(byte + at, len - at);
 
-		if (!n || byte[at] == 0x7f || (byte[at] < ' ' && !strchr("\t\r\n", byte[at])) || !byte[at])
+		if (!n || byte[at] == 0x7f || (byte[at] < ' ' && !strchr("\t\r\n", byte[at])) ||
+		    !byte[at])
 			return line;
 		if (byte[at] == '\n')
 			line++;

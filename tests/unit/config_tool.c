@@ -1,7 +1,7 @@
 /*
  * What tests of the sample and of the manual page need to know about the parser.
- *   config_tool keys         one line for each key: SECTION KEY DEFAULT ("-": none), as people write it
- *   config_tool check FILE   as hamond --check-config
+ *   config_tool keys         one line for each key: SECTION KEY DEFAULT ("-": none), as people
+ * write it config_tool check FILE   as hamond --check-config
  */
 #include <stdio.h>
 #include <string.h>
