@@ -83,7 +83,6 @@ static bool text_acceptable(const char *text, size_t len, const char *name,
 	if (line)
 		config_error_add(errors, name, line, false,
 				 "expected UTF-8 text, found a byte that is none");
-				 "that is none");
 	return !line;
 }
 
