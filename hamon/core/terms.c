@@ -178,6 +178,8 @@ void term_prepare_receive(struct core *core, const struct core_message *msg)
 	core->n_staged_notes = 0;
 	core->staged_strong = false;
 	helpers_end(core);
+	for (size_t i = 0; i < core->n_hosts; i++)
+		core->hosts[i].acked = 0;
 	core->role = ROLE_FOLLOWER;
 	core->promised = msg->term;
 	core->synced = false;

@@ -1,0 +1,145 @@
+/*
+ * The simulator: histories of a cluster drawn from seeds. Each history is some minutes of faults (the safety phase: an instance
+ * that runs twice ends it), then all faults end, and within a bound every instance must be where it belongs (liveness).
+ *
+ *	sim [--seeds FIRST-LAST] [--hosts N] [--seed N (loud)]
+ */
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/sim/world.h"
+
+#define QUIET_MS 300000
+
+static void fault(struct world *w, size_t hosts)
+{
+	size_t host = 1 + world_random(w, hosts), guest = 1 + world_random(w, w->n_guests);
+	size_t runs = world_runs_on(w, guest - 1);
+
+	switch (world_random(w, 16)) {
+	case 0:
+	case 1:
+		world_power_off(w, host);
+		break;
+	case 2:
+	case 3:
+	case 4:
+		world_power_on(w, host);
+		break;
+	case 5:
+		world_daemon_kill(w, host);
+		break;
+	case 6:
+	case 7:
+		world_daemon_start(w, host);
+		break;
+	case 8:
+		world_freeze(w, host, true);
+		break;
+	case 9:
+		world_freeze(w, host, false);
+		break;
+	case 10:
+		world_side(w, host, 1 + (uint32_t)world_random(w, 2));
+		break;
+	case 11:
+		world_heal(w);
+		break;
+	case 12:
+		world_store_hang(w, host, world_random(w, 8000));
+		break;
+	case 13:
+		w->hosts[host - 1].device_broken = world_random(w, 2);
+		break;
+	case 14:
+		world_guest_start(w, host, guest);
+		break;
+	case 15:
+		if (runs && world_random(w, 2))
+			world_guest_stop(w, runs, guest, STOP_CRASH);
+		break;
+	}
+}
+
+static bool history(uint64_t seed, size_t hosts, size_t guests, bool loud)
+{
+	static struct world w;
+	char why[512] = "";
+	bool settled = false;
+	int faults;
+
+	world_init(&w, seed, hosts, guests);
+	w.loud = loud;
+	for (size_t h = 1; h <= hosts; h++)
+		world_power_on(&w, h);
+	world_run(&w, 8000);
+	for (size_t g = 1; g <= guests; g++) {
+		world_guest_start(&w, 1 + g % hosts, g);
+		w.wish[g - 1] = true;
+	}
+	world_run(&w, 4000);
+	if (!w.failed && !world_is_settled(&w, why, sizeof(why))) {
+		printf("seed %llu: not even at the start: %s\n", (unsigned long long)seed, why);
+		world_free(&w);
+		return false;
+	}
+	w.start_failures_percent = (uint32_t)world_random(&w, 30);
+	faults = 5 + (int)world_random(&w, 40);
+	for (int i = 0; i < faults && !w.failed; i++) {
+		fault(&w, hosts);
+		world_run(&w, world_random(&w, 3) ? world_random(&w, 3000) : world_random(&w, 20000));
+	}
+	/* All faults end. */
+	w.start_failures_percent = 0;
+	world_heal(&w);
+	for (size_t h = 1; h <= hosts; h++) {
+		world_power_on(&w, h);
+		world_daemon_start(&w, h);
+	}
+	for (uint64_t t = 0; t < QUIET_MS && !w.failed; t += 5000) {
+		world_run(&w, 5000);
+		settled = world_is_settled(&w, why, sizeof(why));
+		if (settled)
+			break;
+	}
+	if (w.failed || !settled)
+		printf("seed %llu, %zu hosts: %s\n", (unsigned long long)seed, hosts,
+		       w.failed ? w.failure : why);
+	else if (loud)
+		printf("seed %llu: settled at %llu ms, %llu steps, %llu fencings, %llu starts, %llu refused\n",
+		       (unsigned long long)seed, (unsigned long long)w.now_ms, (unsigned long long)w.steps,
+		       (unsigned long long)w.fences, (unsigned long long)w.starts, (unsigned long long)w.refusals);
+	world_free(&w);
+	return !w.failed && settled;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "seeds", required_argument, NULL, 's' }, { "seed", required_argument, NULL, 'o' },
+		{ "hosts", required_argument, NULL, 'h' }, { 0 },
+	};
+	unsigned long long first = 1, last = 150, bad = 0;
+	unsigned long hosts = 0;
+	bool loud = false;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (c == 's' && sscanf(optarg, "%llu-%llu", &first, &last) == 2)
+			continue;
+		if (c == 'o' && sscanf(optarg, "%llu", &first) == 1) {
+			last = first;
+			loud = true;
+			continue;
+		}
+		if (c == 'h' && (hosts = strtoul(optarg, NULL, 10)) >= 2 && hosts <= WORLD_HOSTS_MAX)
+			continue;
+		fprintf(stderr, "usage: sim [--seeds FIRST-LAST] [--seed N] [--hosts 2..%d]\n", WORLD_HOSTS_MAX);
+		return 64;
+	}
+	for (unsigned long long seed = first; seed <= last; seed++)
+		bad += !history(seed, hosts ? hosts : 3 + seed % 3, 6, loud);
+	printf("%llu histories, %llu failed\n", last - first + 1, bad);
+	return bad != 0;
+}
