@@ -17,3 +17,12 @@ hamon_storage_SOURCES = storage-check/helper.c storage-check/helper.h storage-ch
 	storage-check/helper_check.c storage-check/helper_identify.c
 hamon_storage_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS)
 hamon_storage_LDADD = $(storage_libs)
+
+
+# In its own folder: at the top of the build tree a folder has the same name.
+bin_PROGRAMS += storage-check/storage-check
+storage_check_storage_check_SOURCES = storage-check/command.c storage-check/command.h \
+	storage-check/command_alone.c storage-check/command_print.c
+storage_check_storage_check_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS) $(LIBVIRT_CFLAGS)
+storage_check_storage_check_LDADD = libhamon_storage.a libhamon_ctl.a libhamon_xml.a libhamon_common.a \
+	$(LIBVIRT_LIBS) $(QB_LIBS) $(XML_LIBS) $(JSON_LIBS)

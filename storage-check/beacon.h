@@ -56,6 +56,8 @@ int place_id_read(const struct place *place, char id[DISKID_UUID_SIZE]);
 int place_beacon_write(const struct place *place, const struct beacon *beacon);
 /* 0, -ENOENT, -EBADMSG or another -errno. */
 int place_beacon_read(const struct place *place, const char *host, struct beacon *ret);
+/* The names of the hosts that have a beacon here, at most max; how many. */
+size_t place_beacon_list(const struct place *place, char (*hosts)[BEACON_HOST_SIZE], size_t max);
 
 /*
  * Takes on the ids of the owner of fd when this process is root and they differ: a server that squashes root

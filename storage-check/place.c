@@ -1,4 +1,5 @@
 /* A storage place: the marks and beacons in DIR/.hamon. Runs in a probe's child, where it may block. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -266,4 +267,26 @@ int place_beacon_read(const struct place *place, const char *host, struct beacon
 	beacon.age_s = (int64_t)time(NULL) - (int64_t)st.st_mtime;
 	*ret = beacon;
 	return 0;
+}
+
+size_t place_beacon_list(const struct place *place, char (*hosts)[BEACON_HOST_SIZE], size_t max)
+{
+	static const char ending[] = ".beacon";
+	int fd = place->marks < 0 ? -1 : openat(place->marks, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	struct dirent *entry;
+	size_t n = 0;
+
+	while (dir && n < max && (entry = readdir(dir))) {
+		size_t len = strlen(entry->d_name);
+
+		if (entry->d_name[0] == '.' || len < sizeof(ending) || len - sizeof(ending) + 1 >= BEACON_HOST_SIZE ||
+		    strcmp(entry->d_name + len - sizeof(ending) + 1, ending))
+			continue;
+		snprintf(hosts[n], BEACON_HOST_SIZE, "%.*s", (int)(len - sizeof(ending) + 1), entry->d_name);
+		n += beacon_host_valid(hosts[n]);
+	}
+	if (dir)
+		closedir(dir);
+	return n;
 }

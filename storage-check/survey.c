@@ -162,6 +162,11 @@ void survey_set_deep(struct survey *survey)
 	survey->deep = true;
 }
 
+void survey_set_all_hosts(struct survey *survey)
+{
+	survey->all_hosts = true;
+}
+
 void survey_add_host(struct survey *survey, const char *host)
 {
 	char(*slot)[BEACON_HOST_SIZE];
@@ -236,6 +241,11 @@ void survey_add_image(struct survey *survey, const char *spec, const char *what)
 struct survey_folder *survey_folder(const struct survey *survey, const char *path)
 {
 	return survey_index_find(&survey->folders, path);
+}
+
+struct survey_folder *survey_folder_at(const struct survey *survey, size_t i)
+{
+	return i < survey->folders.n ? survey->folders.items[i] : NULL;
 }
 
 struct survey_file *survey_file(const struct survey *survey, const char *path)

@@ -17,6 +17,7 @@
 
 #define SURVEY_CHAIN_MAX 64
 #define SURVEY_OBJECTS_MAX 16384
+#define SURVEY_HOSTS_MAX 256
 /* Files of one folder whose headers are read to find who uses our images as backing files. */
 #define SURVEY_SCAN_MAX 1024
 
@@ -106,6 +107,9 @@ void survey_add_image(struct survey *survey, const char *spec, const char *what)
 /* qemu-img opens every image that has a backing file, though hamon can read the header itself. */
 void survey_set_deep(struct survey *survey);
 
+/* Reads the beacons of all hosts that have one, not only of those that were added. */
+void survey_set_all_hosts(struct survey *survey);
+
 /* Looks, until nothing new turns up or the time is over. */
 void survey_run(struct survey *survey);
 
@@ -113,6 +117,8 @@ struct survey_folder *survey_folder(const struct survey *survey, const char *pat
 struct survey_file *survey_file(const struct survey *survey, const char *path);
 struct survey_device *survey_device(const struct survey *survey, const char *path);
 struct survey_image *survey_image(const struct survey *survey, const char *spec);
+/* The folders that were looked at, in order of arrival; NULL at the end. */
+struct survey_folder *survey_folder_at(const struct survey *survey, size_t i);
 /* An image of a scanned folder that has the file at path as its backing file; NULL when none was found. */
 const struct survey_overlay *survey_overlay_of(const struct survey *survey, const char *path);
 

@@ -216,25 +216,35 @@ static void folder_scan(struct survey *survey, struct survey_folder *folder, con
 		closedir(dir);
 }
 
+static void beacon_put(const struct place *place, const char *host, struct json_object *beacons)
+{
+	struct json_object *item;
+	struct beacon beacon;
+
+	if (place_beacon_read(place, host, &beacon))
+		return;
+	item = json_object_new_object();
+	json_put_string(item, "nonce", beacon.nonce);
+	json_object_object_add(item, "age_s", json_object_new_int64(beacon.age_s));
+	json_object_object_add(beacons, beacon.host, item);
+}
+
 static void folder_put(struct survey *survey, const struct place *place, int out)
 {
-	struct json_object *obj = line_new("folder"), *beacons = json_object_new_object(), *item;
+	struct json_object *obj = line_new("folder"), *beacons = json_object_new_object();
+	static char hosts[SURVEY_HOSTS_MAX][BEACON_HOST_SIZE];
 	char id[DISKID_UUID_SIZE] = "";
-	struct beacon beacon;
+	size_t n = survey->all_hosts ? place_beacon_list(place, hosts, SURVEY_HOSTS_MAX) : 0;
 
 	json_put_string(obj, "real", place->real);
 	json_put_string(obj, "fs", place->fs);
 	json_put_bool(obj, "readonly", place->readonly);
 	place_id_read(place, id);
 	json_put_string(obj, "place_id", id);
-	for (size_t i = 0; i < survey->n_hosts; i++) {
-		if (place_beacon_read(place, survey->hosts[i], &beacon))
-			continue;
-		item = json_object_new_object();
-		json_put_string(item, "nonce", beacon.nonce);
-		json_object_object_add(item, "age_s", json_object_new_int64(beacon.age_s));
-		json_object_object_add(beacons, beacon.host, item);
-	}
+	for (size_t i = 0; i < survey->n_hosts; i++)
+		beacon_put(place, survey->hosts[i], beacons);
+	for (size_t i = 0; i < n; i++)
+		beacon_put(place, hosts[i], beacons);
 	json_object_object_add(obj, "beacons", beacons);
 	line_write(out, obj);
 }

@@ -29,7 +29,7 @@ struct survey {
 	size_t n_overlays;
 	char (*hosts)[BEACON_HOST_SIZE];
 	size_t n_hosts;
-	bool deep;
+	bool deep, all_hosts;
 	int failed;
 };
 
