@@ -1,11 +1,18 @@
 # hamon/ctl: the control socket, both sides, and the program for people
 noinst_LIBRARIES += libhamon_ctl.a libhamon_control.a
 libhamon_ctl_a_CPPFLAGS = $(AM_CPPFLAGS) $(QB_CFLAGS) $(JSON_CFLAGS)
-libhamon_ctl_a_SOURCES = hamon/common/ctl.c hamon/common/ctl.h
+libhamon_ctl_a_SOURCES = hamon/common/ctl.c hamon/common/ctl.h hamon/common/cli.c hamon/common/cli.h
 libhamon_control_a_CPPFLAGS = $(AM_CPPFLAGS) $(QB_CFLAGS) $(JSON_CFLAGS)
 libhamon_control_a_SOURCES = hamon/control.c hamon/control.h \
 	hamon/control_message.c hamon/control_message.h hamon/control_peer.c hamon/control_peer.h
-libhamon_common_a_SOURCES += hamon/common/suggest.c hamon/common/suggest.h
+libhamon_common_a_SOURCES += hamon/common/suggest.c hamon/common/suggest.h hamon/common/term.c hamon/common/term.h \
+	hamon/common/table.c hamon/common/table.h
+
+bin_PROGRAMS += hamonctl
+hamonctl_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS)
+hamonctl_SOURCES = hamon/ctl/main.c hamon/ctl/command.h hamon/ctl/show.c hamon/ctl/act.c hamon/ctl/watch.c \
+	hamon/ctl/findings.c hamon/ctl/findings.h hamon/ctl/view.h hamon/ctl/view_status.c hamon/ctl/view_records.c
+hamonctl_LDADD = libhamon_ctl.a libhamon_common.a $(QB_LIBS) $(JSON_LIBS)
 
 check_PROGRAMS += tests/unit/control_test
 TESTS += tests/unit/control_test
@@ -37,3 +44,8 @@ else
 tests_fuzz_fuzz_control_SOURCES += tests/fuzz/main.c
 TESTS += tests/fuzz/fuzz_control
 endif
+
+check_PROGRAMS += tests/unit/hamonctl_server
+tests_unit_hamonctl_server_SOURCES = tests/unit/hamonctl_server.c
+tests_unit_hamonctl_server_CPPFLAGS = $(AM_CPPFLAGS) $(QB_CFLAGS) $(JSON_CFLAGS)
+tests_unit_hamonctl_server_LDADD = libhamon_control.a libhamon_common.a $(QB_LIBS) $(JSON_LIBS)

@@ -1,4 +1,5 @@
 /* A process that serves the control socket with canned answers. */
+#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -91,12 +92,25 @@ static void on_request(void *user, struct control_request *req, struct json_obje
 	}
 }
 
+static unsigned int fds_open(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned int n = 0;
+
+	CHECK(dir);
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
+
 static void server_run(const char *group, int ready_fd)
 {
-	unsigned int alive = 0, dead = 0;
+	unsigned int alive = 0, dead = 0, fds;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	server.loop = qb_loop_create();
+	fds = fds_open();
 	CHECK_INT(control_start(server.loop, getenv("HAMON_SERVICE"), group, on_request, NULL, NULL, &server.control),
 		  0);
 	CHECK_INT(write(ready_fd, "r", 1), 1);
@@ -105,6 +119,7 @@ static void server_run(const char *group, int ready_fd)
 	control_stop(server.control);
 	kept_answer(&alive, &dead);
 	CHECK_INT(alive, 0);
+	CHECK_INT(fds_open(), fds - 1); /* ready_fd */
 	qb_loop_destroy(server.loop);
 	exit(0);
 }
