@@ -7,6 +7,8 @@
 
 #include "hamon/core/state.h"
 
+#define HOST_REPORT_INTERVAL_MS 10000 /* told again: a message may be lost with who heard it */
+
 void text_copy(char *to, size_t size, const char *from)
 {
 	size_t len = strlen(from);
@@ -431,9 +433,12 @@ static void store_check(struct core *core)
 
 static void host_report_send(struct core *core)
 {
-	if (!core->host_report_due || !core->own_host_known || !core->group_up)
+	if (!core->own_host_known || !core->group_up)
+		return;
+	if (!core->host_report_due && core->now_ms < core->host_report_again_ms)
 		return;
 	core->host_report_due = false;
+	core->host_report_again_ms = core->now_ms + HOST_REPORT_INTERVAL_MS;
 	message_send(core, MSG_HOST)->host = core->own_host;
 }
 

@@ -8,6 +8,8 @@
 
 #define INSPECT_INTERVAL_MS 2000
 #define STOP_INTERVAL_MS 3000
+#define TELL_INTERVAL_MS 3000     /* a result is repeated until the coordinator has recorded it */
+#define REPORT_INTERVAL_MS 60000
 
 static const struct host *self_host(const struct core *core)
 {
@@ -97,10 +99,13 @@ void member_reports_send(struct core *core)
 {
 	struct core_message *msg;
 
+	if (core->now_ms >= core->report_again_ms)
+		core->report_due = true;
 	if (!core->report_due || !core->group_up || !core->own_reported || !core->coordinator ||
 	    !core->synced)
 		return;
 	core->report_due = false;
+	core->report_again_ms = core->now_ms + REPORT_INTERVAL_MS;
 	core->n_reports = 0;
 	for (size_t i = 0; i < CORE_INSTANCES_MAX; i++)
 		if (core->own[i].used)
@@ -113,10 +118,11 @@ void member_reports_send(struct core *core)
 
 /* --- starting --- */
 
-static void result_send(struct core *core, const struct instance *inst)
+static void result_send(struct core *core, struct instance *inst)
 {
 	struct core_message *msg = message_send(core, MSG_RESULT);
 
+	inst->told_ms = core->now_ms;
 	text_copy(msg->uuid, sizeof(msg->uuid), inst->spec.uuid);
 	msg->generation = inst->job_generation;
 	msg->ok = inst->job == JOB_DONE;
@@ -294,6 +300,13 @@ static bool foreign_evaluate(struct core *core, struct instance *inst)
 	return runs;
 }
 
+static bool result_is_open(const struct core *core, const struct instance *inst)
+{
+	return instance_is_mine(core, inst) && inst->place.phase == PHASE_ASSIGNED &&
+		(inst->job == JOB_DONE || inst->job == JOB_FAILED) &&
+		inst->job_generation == inst->place.generation;
+}
+
 void member_execute(struct core *core)
 {
 	bool stale = false;
@@ -308,10 +321,8 @@ void member_execute(struct core *core)
 		if (instance_is_mine(core, inst) && inst->place.phase == PHASE_REVOKING &&
 		    place_committed(core, inst))
 			revoke_evaluate(core, inst);
-		/* A result that an earlier coordinator heard, or nobody: the term is new, so it is told again. */
-		if (instance_is_mine(core, inst) && inst->place.phase == PHASE_ASSIGNED && core->report_due &&
-		    (inst->job == JOB_DONE || inst->job == JOB_FAILED) &&
-		    inst->job_generation == inst->place.generation)
+		/* An earlier coordinator heard it, or nobody. */
+		if (result_is_open(core, inst) && core->now_ms >= inst->told_ms + TELL_INTERVAL_MS)
 			result_send(core, inst);
 		stale |= foreign_evaluate(core, inst);
 	}

@@ -93,6 +93,7 @@ struct instance {
 	uint64_t job_op;
 	bool job_retry_elsewhere;
 	char job_text[CORE_TEXT_SIZE];
+	uint64_t told_ms;                /* when its result was sent last */
 	uint64_t inspect_op;
 	uint64_t inspect_again_ms;
 	uint64_t stop_op;
@@ -162,6 +163,8 @@ struct core {
 	uint64_t beat_due_ms;
 	bool beat_now;
 	bool report_due;                 /* tell the coordinator all own instances */
+	uint64_t report_again_ms;        /* told again by then: a message may be lost with its coordinator */
+	uint64_t host_report_again_ms;
 
 	uint64_t next_persist;
 	struct persist persists[CORE_PERSISTS_MAX];

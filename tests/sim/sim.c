@@ -62,6 +62,35 @@ static void fault(struct world *w, size_t hosts)
 	}
 }
 
+/* How every daemon sees the hosts and the instances: printed where a history does not settle. */
+static void views_print(struct world *w)
+{
+	for (size_t h = 0; h < w->n_hosts; h++) {
+		const struct core *core = w->hosts[h].core;
+		struct core_instance_view inst;
+		struct core_host_view host;
+		struct core_view view;
+
+		core_view(core, &view);
+		printf("%s: power %d daemon %d frozen %d | quorate %d synced %d store %d coordinating %d term %llu seq %llu commit %llu coordinator %u tilt %d\n",
+		       w->hosts[h].name, w->hosts[h].power, w->hosts[h].daemon, w->hosts[h].frozen,
+		       view.quorate, view.synced, view.store_ok, view.coordinating,
+		       (unsigned long long)view.term, (unsigned long long)view.seq,
+		       (unsigned long long)view.commit, view.coordinator, view.tilt);
+		for (size_t i = 0; view.coordinating && core_host(core, i, &host); i++)
+			printf("   %s: %s epoch %llu present %d daemon %d reported %d: %s\n", host.name,
+			       host_state_name(host.fact->state), (unsigned long long)host.fact->epoch,
+			       host.present, host.daemon, host.reported, host.reason);
+		for (size_t i = 0; view.coordinating && i < core_instance_count(core); i++)
+			if (core_instance(core, i, &inst))
+				printf("   %s: %s owner %u epoch %llu generation %llu wish %s on %x: %s\n",
+				       inst.spec->name, phase_name(inst.place->phase), inst.place->owner,
+				       (unsigned long long)inst.place->owner_epoch,
+				       (unsigned long long)inst.place->generation,
+				       wish_name(inst.place->wish), inst.running_on, inst.place->reason);
+	}
+}
+
 static bool history(uint64_t seed, size_t hosts, size_t guests, bool loud)
 {
 	static struct world w;
@@ -106,6 +135,8 @@ static bool history(uint64_t seed, size_t hosts, size_t guests, bool loud)
 	if (w.failed || !settled)
 		printf("seed %llu, %zu hosts: %s\n", (unsigned long long)seed, hosts,
 		       w.failed ? w.failure : why);
+	if ((w.failed || !settled) && loud)
+		views_print(&w);
 	else if (loud)
 		printf("seed %llu: settled at %llu ms, %llu steps, %llu fencings, %llu starts, %llu refused\n",
 		       (unsigned long long)seed, (unsigned long long)w.now_ms, (unsigned long long)w.steps,
