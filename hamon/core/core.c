@@ -464,7 +464,7 @@ static void decide(struct core *core)
 		incidents_evaluate(core);
 	}
 	record_flush(core);
-	if (core->role == ROLE_ACTIVE && core->quorate)
+	if ((core->role == ROLE_ACTIVE || core->role == ROLE_OPENING) && core->quorate)
 		term_snapshots_send(core);
 	member_execute(core);
 	gates_evaluate(core);

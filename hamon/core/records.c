@@ -269,6 +269,11 @@ void ack_receive(struct core *core, const struct core_message *msg)
 
 	if (slot < 0 || msg->term != core->promised || msg->from == core->settings.self)
 		return;
+	/* An acknowledgement follows its record: who has not seen that one has missed it. */
+	if (core->synced && msg->seq > core->seq) {
+		member_unsync(core, "a record that others have is missing");
+		return;
+	}
 	if (msg->seq > core->hosts[slot].acked)
 		core->hosts[slot].acked = msg->seq;
 }

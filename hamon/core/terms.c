@@ -358,8 +358,8 @@ void term_beat_receive(struct core *core, const struct core_message *msg)
 	host->beat_promised = msg->promised;
 	if (msg->from == core->settings.self)
 		return;
-	if (msg->synced && msg->term == core->promised && msg->seq > host->acked)
-		host->acked = msg->seq;
+	if (msg->synced)
+		ack_receive(core, msg);
 	if (msg->coordinator && msg->term >= core->promised && core->role == ROLE_FOLLOWER) {
 		core->coordinator = msg->from;
 		core->coordinator_heard_ms = core->now_ms;
