@@ -57,29 +57,23 @@ static int list_shorten(struct json_object *list, const char *name, size_t *besi
 	return rc;
 }
 
-int answer_loaded(struct store_db *db, struct store_fault *fault)
+int answer_loaded(struct db_content *content)
 {
-	struct db_content content;
-	struct json_object *obj;
-	size_t total, beside;
-	int rc = db_load(db, &content, fault);
+	size_t total = json_object_array_length(content->facts), beside = 1024 + object_bytes(content->meta);
+	struct json_object *obj = line_new("loaded");
+	int rc = list_shorten(content->defs, "defs", &beside);
 
-	if (rc)
-		return rc;
-	total = json_object_array_length(content.facts);
-	beside = 1024 + object_bytes(content.meta);
-	rc = list_shorten(content.defs, "defs", &beside);
 	if (!rc)
-		rc = list_shorten(content.facts, "facts", &beside);
-	obj = line_new("loaded");
+		rc = list_shorten(content->facts, "facts", &beside);
 	json_put_bool(obj, "ok", true);
-	json_put_bool(obj, "created", content.created);
-	json_put_string(obj, "node_identity", content.id);
-	json_object_object_add(obj, "meta", content.meta);
-	json_object_object_add(obj, "facts", content.facts);
+	json_put_bool(obj, "created", content->created);
+	json_put_string(obj, "node_identity", content->id);
+	json_object_object_add(obj, "meta", json_object_get(content->meta));
+	json_object_object_add(obj, "facts", json_object_get(content->facts));
 	json_put_u64(obj, "facts_total", total);
-	json_put_u64(obj, "history_last", content.history_last);
-	json_object_object_add(obj, "defs", content.defs);
+	json_put_u64(obj, "history_last", content->history_last);
+	json_object_object_add(obj, "defs", json_object_get(content->defs));
+	db_content_drop(content);
 	if (!rc)
 		return line_put(obj);
 	json_object_put(obj);
@@ -126,10 +120,6 @@ int answer_query(struct store_db *db, const struct store_request *query)
 	struct store_fault fault;
 	int rc;
 
-	if (query->verb == STORE_GATE_LIST) {
-		rc = db_gate_list(db, query->gate_list, &fault);
-		return rc ? answer_error(NULL, NULL, &fault, false) : 0;
-	}
 	if (history)
 		rc = db_history(db, query, &content, &more, &fault);
 	else

@@ -5,10 +5,10 @@
 #include "hamon/store/db.h"
 
 /*
- * Loads and tells it. Facts and hashes that would make the line too long go ahead of it in lines of type "loading".
- * -EIO with *fault set when the content is damaged: nothing was printed then.
+ * Tells what was loaded, and drops it. Facts and hashes that would make the line too long go ahead of it in lines of
+ * type "loading".
  */
-int answer_loaded(struct store_db *db, struct store_fault *fault);
+int answer_loaded(struct db_content *content);
 int answer_not_loaded(const struct store_fault *fault);
 
 int answer_persisted(uint64_t seq, uint64_t sync_us, uint64_t requests);

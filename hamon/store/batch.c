@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "hamon/common/clock.h"
 #include "hamon/store/answer.h"
 #include "hamon/store/batch.h"
 
@@ -61,6 +62,16 @@ static void take_out(struct batch *batch, struct store_request **list)
 	store_request_free(request);
 }
 
+/* A newer list makes an older one that still waits superfluous. */
+static void gate_take(struct batch *batch, struct store_request *request)
+{
+	if (!batch->gate_list)
+		batch->gate_list_ms = clock_boot_ms();
+	json_object_put(batch->gate_list);
+	batch->gate_list = json_object_get(request->gate_list);
+	store_request_free(request);
+}
+
 void batch_add(struct batch *batch, const char *line, size_t len)
 {
 	struct store_request_name name = { 0 };
@@ -80,6 +91,8 @@ void batch_add(struct batch *batch, const char *line, size_t len)
 			 (unsigned long long)batch->last_seq);
 		refuse(&name, why);
 		store_request_free(request);
+	} else if (request->verb == STORE_GATE_LIST) {
+		gate_take(batch, request);
 	} else {
 		append(batch, request);
 	}
@@ -189,8 +202,32 @@ int batch_run(struct batch *batch, struct store_db *db, const struct store_fault
 	return rc;
 }
 
+bool batch_gate_waiting(const struct batch *batch)
+{
+	return batch->gate_list;
+}
+
+int batch_gate_run(struct batch *batch, struct store_db *db, bool quiet)
+{
+	struct store_fault fault;
+
+	if (!db || !batch->gate_list || (!quiet && clock_boot_ms() < batch->gate_list_ms + BATCH_GATE_MS))
+		return 0;
+	batch->gate_failed = db_gate_list(db, batch->gate_list, &fault);
+	if (batch->gate_failed) {
+		batch->gate_list_ms = clock_boot_ms();
+		fprintf(stderr, "%s\n", fault.text);
+		return answer_error(NULL, NULL, &fault, true);
+	}
+	json_object_put(batch->gate_list);
+	batch->gate_list = NULL;
+	return 0;
+}
+
 void batch_drop(struct batch *batch)
 {
+	json_object_put(batch->gate_list);
+	batch->gate_list = NULL;
 	while (batch->writes)
 		take_out(batch, &batch->writes);
 	while (batch->queries)

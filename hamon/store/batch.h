@@ -16,12 +16,23 @@ struct batch {
 	size_t bytes, n_writes, n_all;
 	bool has_seq; /* some request was taken */
 	uint64_t last_seq;
+	struct json_object *gate_list; /* the newest that is not on the disk */
+	uint64_t gate_list_ms;         /* since when there is one, or the last attempt */
+	bool gate_failed;
 };
 
 /* Takes a line (NULL: one that was too long), or answers at once what is wrong with it. */
 void batch_add(struct batch *batch, const char *line, size_t len);
 
 bool batch_full(const struct batch *batch);
+
+/*
+ * The list that libvirt's hook goes by without hamond. It must not be old, but it is no part of a commit and takes
+ * two syncs: so it is written when requests pause (quiet), or when it has waited for BATCH_GATE_MS.
+ */
+#define BATCH_GATE_MS 200
+bool batch_gate_waiting(const struct batch *batch);
+int batch_gate_run(struct batch *batch, struct store_db *db, bool quiet);
 
 /* Some write is not durable yet. */
 bool batch_waiting(const struct batch *batch);

@@ -166,8 +166,7 @@ static int files_check(struct store_db *db, struct store_fault *fault)
 	if (rc == -EBADMSG)
 		return corrupt_fault(db, why, fault);
 	if (rc)
-		store_fault_set(fault, "io", "%s/" STORE_DB_NAME ": %s", db->place->path,
-				rc == -ENOMEM ? "out of memory" : why);
+		store_fault_set(fault, "io", "%s/" STORE_DB_NAME ": %s", db->place->path, why);
 	return rc ? -EIO : 0;
 }
 
@@ -289,24 +288,17 @@ static int store_prepare(struct store_db *db, struct store_fault *fault)
 	return 0;
 }
 
-int db_open(struct place *place, uint64_t history_limit, struct store_db **ret_db, struct store_fault *fault)
+static int store_open(struct store_db *db, struct db_content *content, struct store_fault *fault)
 {
-	struct store_db *db = calloc(1, sizeof(*db));
 	int rc = 0;
 
-	if (!db) {
-		store_fault_set(fault, "memory", "out of memory");
+	if (db->place->state == PLACE_EMPTIED) {
+		store_fault_set(fault, "emptied", "%s held a store, and " STORE_DB_NAME " is gone or empty; see "
+				"hamon-store(8) on how to restore it", db->place->path);
 		return -EIO;
 	}
-	db->place = place;
-	db->history_limit = history_limit;
-	if (place->state == PLACE_EMPTIED) {
-		store_fault_set(fault, "emptied", "%s held a store, and " STORE_DB_NAME " is gone or empty; see "
-				"hamon-store(8) on how to restore it", place->path);
-		rc = -EIO;
-	} else if (place->state == PLACE_FRESH) {
+	if (db->place->state == PLACE_FRESH)
 		rc = db_make(db, fault);
-	}
 	if (!rc)
 		rc = files_check(db, fault);
 	if (!rc)
@@ -314,11 +306,30 @@ int db_open(struct place *place, uint64_t history_limit, struct store_db **ret_d
 	if (!rc)
 		rc = store_check(db, fault);
 	if (!rc)
-		rc = store_prepare(db, fault);
+		rc = rows_load(db, content, fault);
+	return rc ? rc : store_prepare(db, fault);
+}
+
+int db_open(struct place *place, uint64_t history_limit, struct store_db **ret_db,
+	    struct db_content *ret_content, struct store_fault *fault)
+{
+	struct store_db *db = calloc(1, sizeof(*db));
+	struct db_content content = { 0 };
+	int rc;
+
+	if (!db) {
+		store_fault_set(fault, "memory", "out of memory");
+		return -EIO;
+	}
+	db->place = place;
+	db->history_limit = history_limit;
+	rc = store_open(db, &content, fault);
 	if (!rc) {
 		*ret_db = db;
+		*ret_content = content;
 		return 0;
 	}
+	db_content_drop(&content);
 	db_handle_close(db);
 	free(db);
 	return rc;

@@ -20,11 +20,25 @@
 
 struct store_db;
 
+/* Everything that was in the store when it was opened. */
+struct db_content {
+	struct json_object *meta;  /* object */
+	struct json_object *facts; /* array of objects, as in a request */
+	struct json_object *defs;  /* array of hashes */
+	uint64_t history_last;
+	bool created; /* nothing was ever committed to it */
+	char id[STORE_ID_SIZE];
+};
+
+void db_content_drop(struct db_content *content);
+
 /*
  * Opens the store of the place, or makes it when the place is fresh; checks it as a whole and changes nothing in it
- * before it has passed. The place is borrowed. history_limit is in rows. 0, or -EIO with *fault set.
+ * before it has passed. The place is borrowed. history_limit is in rows. 0 and the content, the caller's to drop; or
+ * -EIO with *fault set.
  */
-int db_open(struct place *place, uint64_t history_limit, struct store_db **ret_db, struct store_fault *fault);
+int db_open(struct place *place, uint64_t history_limit, struct store_db **ret_db,
+	    struct db_content *ret_content, struct store_fault *fault);
 
 /* Not a word of it is written after a fault "corrupt". NULL is fine. */
 void db_close(struct store_db *db);
@@ -57,17 +71,5 @@ int db_def(struct store_db *db, const char *hash, struct json_object **ret_xml, 
 
 /* Replaces the gate's list, durably. 0, or -EIO with *fault set. */
 int db_gate_list(struct store_db *db, struct json_object *list, struct store_fault *fault);
-
-/* Everything that "loaded" says; the lists are new references. */
-struct db_content {
-	struct json_object *meta;  /* object */
-	struct json_object *facts; /* array of objects, as in a request */
-	struct json_object *defs;  /* array of hashes */
-	uint64_t history_last;
-	bool created; /* nothing was ever committed to it */
-	char id[STORE_ID_SIZE];
-};
-
-int db_load(struct store_db *db, struct db_content *ret_content, struct store_fault *fault);
 
 #endif

@@ -60,6 +60,9 @@ int db_run(struct store_db *db, enum db_statement which, struct store_fault *fau
 /* Prepares a statement for one use; NULL with *fault set. */
 sqlite3_stmt *db_prepare(struct store_db *db, const char *sql, struct store_fault *fault);
 
+/* Reads and checks all rows but those of history. 0, or -EIO with *fault set. */
+int rows_load(struct store_db *db, struct db_content *ret_content, struct store_fault *fault);
+
 /* Counts rows and reads the number of commits. 0 or -EIO with *fault set. */
 int rows_count(struct store_db *db, struct store_fault *fault);
 

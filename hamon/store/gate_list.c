@@ -23,8 +23,9 @@ int db_gate_list(struct store_db *db, struct json_object *list, struct store_fau
 		close(fd);
 	if (!rc && renameat(dir, GATE_LIST_NEW, dir, GATE_LIST_NAME))
 		rc = -errno;
-	if (rc)
-		store_fault_set(fault, "io", "%s/%s cannot be written: %s", db->place->path, GATE_LIST_NAME,
-				strerror(-rc));
-	return rc ? -EIO : 0;
+	if (!rc)
+		return place_sync(db->place, fault);
+	store_fault_set(fault, rc == -ENOSPC || rc == -EDQUOT ? "full" : "io", "%s/%s cannot be written: %s",
+			db->place->path, GATE_LIST_NAME, strerror(-rc));
+	return -EIO;
 }

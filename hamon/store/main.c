@@ -20,6 +20,7 @@
 #define DEFAULT_PATH LOCALSTATEDIR "/lib/hamon"
 #define DEFAULT_HISTORY 10000
 #define RETRY_MS 1000
+#define PAUSE_MS 20 /* without a request before the gate's list is written */
 #define QUIET_MS 200 /* without a request before the log is written back */
 #define POSTPONED_MS 10000 /* when that did not come to an end: somebody reads, the disk is full, there is much to do */
 
@@ -61,11 +62,13 @@ static int input_wait(int timeout_ms)
 	return rc > 0;
 }
 
-/* How long to wait for more: a batch that failed is tried again, quiet moments are for maintenance. */
+/* How long to wait for more: what failed is tried again, quiet moments are for what is not urgent. */
 static int patience_ms(const struct batch *batch, struct store_db *db, int quiet_ms)
 {
-	if (batch_waiting(batch))
+	if (batch_waiting(batch) || batch->gate_failed)
 		return RETRY_MS;
+	if (db && batch_gate_waiting(batch))
+		return PAUSE_MS;
 	return db && db_maintenance_due(db, false) ? quiet_ms : -1;
 }
 
@@ -99,26 +102,35 @@ static bool input_drain(struct lines *lines, struct batch *batch)
 	return n > 0;
 }
 
+/* Nothing came for a while. -EPIPE as for batch_run. */
+static int quiet_run(struct batch *batch, struct store_db *db, int *quiet_ms)
+{
+	if (batch_waiting(batch))
+		return 0;
+	if (batch_gate_waiting(batch))
+		return batch_gate_run(batch, db, true);
+	*quiet_ms = maintain(db);
+	return 0;
+}
+
 static int run(struct store_db *db, const struct store_fault *dead)
 {
 	struct lines lines = { .max = STORE_LINE_MAX };
 	struct batch batch = { 0 };
-	int quiet_ms = QUIET_MS, rc;
+	int quiet_ms = QUIET_MS, rc = 0;
 	bool open = true;
 
-	while (open) {
-		/* What is too much stays in the pipe, where its sender sees it. */
-		if (batch_full(&batch)) {
+	while (open && rc != -EPIPE) { /* -EPIPE: nobody is there any more to hear it */
+		if (batch_full(&batch)) /* what is too much stays in the pipe, where its sender sees it */
 			poll(NULL, 0, RETRY_MS);
-		} else if (input_wait(patience_ms(&batch, db, quiet_ms))) {
+		else if (input_wait(patience_ms(&batch, db, quiet_ms)))
 			open = input_drain(&lines, &batch);
-		} else if (!batch_waiting(&batch)) {
-			quiet_ms = maintain(db);
-			continue;
-		}
-		rc = batch_run(&batch, db, dead);
-		if (rc == -EPIPE)
-			break; /* nobody is there any more to hear it */
+		else
+			rc = quiet_run(&batch, db, &quiet_ms);
+		if (rc != -EPIPE)
+			rc = batch_run(&batch, db, dead);
+		if (rc != -EPIPE)
+			rc = batch_gate_run(&batch, db, !open);
 		if (db && db_maintenance_due(db, true))
 			maintain(db);
 	}
@@ -137,6 +149,7 @@ int main(int argc, char **argv)
 	unsigned long long history = DEFAULT_HISTORY;
 	const char *path = DEFAULT_PATH;
 	struct store_fault fault = { 0 };
+	struct db_content content;
 	struct store_db *db = NULL;
 	struct place place;
 	bool want_reset = false;
@@ -162,14 +175,10 @@ int main(int argc, char **argv)
 		return reset(path);
 	rc = place_open(path, &place, &fault);
 	if (!rc)
-		rc = db_open(&place, history, &db, &fault);
-	if (!rc)
-		rc = answer_loaded(db, &fault);
-	if (rc && rc != -EPIPE)
-		answer_not_loaded(&fault);
-	/* A store that cannot be used answers every request so, until a person has seen to it. */
-	if (rc != -EPIPE)
-		rc = run(rc ? NULL : db, &fault);
+		rc = db_open(&place, history, &db, &content, &fault);
+	rc = rc ? answer_not_loaded(&fault) : answer_loaded(&content);
+	if (!rc) /* a store that cannot be used answers every request so, until a person has seen to it */
+		rc = run(db, &fault);
 	db_close(db);
 	place_close(&place);
 	return rc ? 1 : 0;

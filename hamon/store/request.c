@@ -341,6 +341,7 @@ static int query_take(struct store_request *request, const char *query, struct c
 
 static int request_fill(struct store_request *request, struct complaint *c)
 {
+	static const char *const gate_known[] = { "gate_list", NULL };
 	const char *query;
 	int rc;
 
@@ -348,8 +349,9 @@ static int request_fill(struct store_request *request, struct complaint *c)
 		return complain(c, "a request must be a JSON object");
 	if (json_object_object_get_ex(request->root, "gate_list", &request->gate_list)) {
 		request->verb = STORE_GATE_LIST;
-		return json_object_is_type(request->gate_list, json_type_object) ? 0 :
-			complain(c, "\"gate_list\" must be an object");
+		if (!json_object_is_type(request->gate_list, json_type_object))
+			return complain(c, "\"gate_list\" must be an object");
+		return fields_check(request->root, gate_known, c);
 	}
 	rc = json_get_string(request->root, "query", &query);
 	if (rc == -ENOENT)

@@ -254,10 +254,18 @@ static int def_row(struct store_db *db, sqlite3_stmt *statement, struct db_conte
 	return 0;
 }
 
+void db_content_drop(struct db_content *content)
+{
+	json_object_put(content->meta);
+	json_object_put(content->facts);
+	json_object_put(content->defs);
+	*content = (struct db_content){ 0 };
+}
+
 typedef int (*row_take)(struct store_db *db, sqlite3_stmt *statement, struct db_content *content,
 			struct store_fault *fault);
 
-static int rows_load(struct store_db *db, const char *sql, row_take take, struct db_content *content,
+static int table_load(struct store_db *db, const char *sql, row_take take, struct db_content *content,
 		     struct store_fault *fault)
 {
 	sqlite3_stmt *statement = db_prepare(db, sql, fault);
@@ -273,7 +281,7 @@ static int rows_load(struct store_db *db, const char *sql, row_take take, struct
 	return ret;
 }
 
-int db_load(struct store_db *db, struct db_content *ret_content, struct store_fault *fault)
+int rows_load(struct store_db *db, struct db_content *ret_content, struct store_fault *fault)
 {
 	struct db_content content = {
 		.meta = json_object_new_object(),
@@ -281,21 +289,19 @@ int db_load(struct store_db *db, struct db_content *ret_content, struct store_fa
 		.defs = json_object_new_array(),
 		.created = !db->commits,
 	};
-	int rc = rows_load(db, "SELECT kind, key, term, counter, value, sum FROM facts ORDER BY kind, key", fact_row,
+	int rc = table_load(db, "SELECT kind, key, term, counter, value, sum FROM facts ORDER BY kind, key", fact_row,
 			   &content, fault);
 
 	if (!rc)
-		rc = rows_load(db, "SELECT key, value FROM meta ORDER BY key", meta_row, &content, fault);
+		rc = table_load(db, "SELECT key, value FROM meta ORDER BY key", meta_row, &content, fault);
 	if (!rc)
-		rc = rows_load(db, "SELECT hash FROM defs ORDER BY hash", def_row, &content, fault);
+		rc = table_load(db, "SELECT hash FROM defs ORDER BY hash", def_row, &content, fault);
 	if (!rc)
 		rc = number_ask(db, "SELECT ifnull(max(seq), 0) FROM history", &content.history_last, fault);
 	if (!rc) {
 		*ret_content = content;
 		return 0;
 	}
-	json_object_put(content.meta);
-	json_object_put(content.facts);
-	json_object_put(content.defs);
+	db_content_drop(&content);
 	return rc;
 }

@@ -12,6 +12,7 @@
 #define HEADER_BYTES 32
 #define FRAME_HEADER_BYTES 24
 #define PAGE_MAX 65536
+#define SECTOR_BYTES 512 /* what a disk writes whole or not at all */
 
 struct wal_sum {
 	uint32_t a, b;
@@ -60,14 +61,24 @@ static int header_check(const uint8_t *header, struct wal_sum *ret_sum, size_t *
 	return 0;
 }
 
-/* Reads the frames; *ret_after counts this log's commit frames from the first one on that is not whole. */
-static void frames_read(FILE *wal, const uint8_t *header, struct wal_sum sum, size_t page_size, uint8_t *frame,
-			size_t *ret_whole, size_t *ret_after)
+/*
+ * Whether a frame says that it ends a commit of this log. Where its mark and its salts lie in two sectors a torn write
+ * may have put a new salt beside an old mark: that says nothing.
+ */
+static bool frame_commits(const uint8_t *frame, size_t offset, bool ours)
 {
+	return ours && big32(frame + 4) && offset / SECTOR_BYTES == (offset + 8) / SECTOR_BYTES;
+}
+
+/* Reads the frames; *ret_commits counts this log's commit frames from the first frame on that is not whole. */
+static void frames_read(FILE *wal, const uint8_t *header, struct wal_sum sum, size_t page_size, uint8_t *frame,
+			size_t *ret_whole, size_t *ret_commits)
+{
+	size_t offset = HEADER_BYTES;
 	bool broken = false;
 
-	*ret_whole = *ret_after = 0;
-	while (fread(frame, FRAME_HEADER_BYTES + page_size, 1, wal) == 1) {
+	*ret_whole = *ret_commits = 0;
+	for (; fread(frame, FRAME_HEADER_BYTES + page_size, 1, wal) == 1; offset += FRAME_HEADER_BYTES + page_size) {
 		bool ours = !memcmp(frame + 8, header + 16, 8); /* the salts: else left over from an older log */
 
 		if (!broken && ours) {
@@ -78,15 +89,15 @@ static void frames_read(FILE *wal, const uint8_t *header, struct wal_sum sum, si
 		broken = broken || !ours;
 		if (!broken)
 			(*ret_whole)++;
-		else if (ours && big32(frame + 4))
-			(*ret_after)++;
+		else if (frame_commits(frame, offset, ours))
+			(*ret_commits)++;
 	}
 }
 
 int wal_check(FILE *wal, char *why, size_t why_size)
 {
 	uint8_t header[HEADER_BYTES], *frame = NULL;
-	size_t page_size, whole, after;
+	size_t page_size, whole, commits;
 	struct wal_sum sum;
 	int ret = 0;
 
@@ -103,16 +114,18 @@ int wal_check(FILE *wal, char *why, size_t why_size)
 		return ret;
 	}
 	frame = malloc(FRAME_HEADER_BYTES + page_size);
-	if (!frame)
+	if (!frame) {
+		snprintf(why, why_size, "out of memory");
 		return -ENOMEM;
-	frames_read(wal, header, sum, page_size, frame, &whole, &after);
+	}
+	frames_read(wal, header, sum, page_size, frame, &whole, &commits);
 	free(frame);
 	if (ferror(wal))
 		goto io;
-	if (after < 2)
+	if (commits < 2)
 		return 0;
 	snprintf(why, why_size, "frame %zu of its write-ahead log is damaged, in the middle of %zu commits",
-		 whole + 1, after);
+		 whole + 1, commits);
 	return -EBADMSG;
 io:
 	snprintf(why, why_size, "its write-ahead log cannot be read");
