@@ -26,3 +26,14 @@ storage_check_storage_check_SOURCES = storage-check/command.c storage-check/comm
 storage_check_storage_check_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS) $(LIBVIRT_CFLAGS)
 storage_check_storage_check_LDADD = libhamon_storage.a libhamon_ctl.a libhamon_xml.a libhamon_common.a \
 	$(LIBVIRT_LIBS) $(QB_LIBS) $(XML_LIBS) $(JSON_LIBS)
+
+check_PROGRAMS += tests/unit/qcow_test tests/unit/storage_parsers_test tests/unit/storage_place_test
+TESTS += tests/unit/qcow_test tests/unit/storage_parsers_test tests/unit/storage_place_test
+tests_unit_qcow_test_SOURCES = tests/unit/qcow_test.c
+tests_unit_qcow_test_LDADD = libhamon_storage.a
+tests_unit_storage_parsers_test_SOURCES = tests/unit/storage_parsers_test.c
+tests_unit_storage_parsers_test_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS)
+tests_unit_storage_parsers_test_LDADD = $(storage_libs)
+tests_unit_storage_place_test_SOURCES = tests/unit/storage_place_test.c
+tests_unit_storage_place_test_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS)
+tests_unit_storage_place_test_LDADD = $(storage_libs)

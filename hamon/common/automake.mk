@@ -17,3 +17,10 @@ libhamon_xml_a_CPPFLAGS = $(AM_CPPFLAGS) $(XML_CFLAGS)
 libhamon_xml_a_SOURCES = hamon/common/domxml.c hamon/common/domxml.h hamon/common/domxml_tree.c \
 	hamon/common/domxml_tree.h hamon/common/domxml_disks.c hamon/common/domxml_devices.c \
 	hamon/common/domxml_meta.c hamon/common/domxml_redact.c
+
+check_PROGRAMS += tests/unit/domxml_test tests/unit/diskid_test
+TESTS += tests/unit/domxml_test tests/unit/diskid_test
+tests_unit_domxml_test_SOURCES = tests/unit/domxml_test.c
+tests_unit_domxml_test_LDADD = libhamon_xml.a libhamon_common.a $(XML_LIBS)
+tests_unit_diskid_test_SOURCES = tests/unit/diskid_test.c
+tests_unit_diskid_test_LDADD = libhamon_common.a
