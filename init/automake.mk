@@ -59,8 +59,10 @@ UNINSTALL_HOOKS += uninstall-libvirt-hook
 uninstall-libvirt-hook:
 	rm -f $(DESTDIR)$(libvirthookdir)/50-hamon
 
-dist_check_SCRIPTS += tests/unit/units_test.sh tests/unit/sample_test.sh tests/unit/install_test.sh
-TESTS += tests/unit/units_test.sh tests/unit/sample_test.sh tests/unit/install_test.sh
+dist_check_SCRIPTS += tests/unit/units_test.sh tests/unit/sample_test.sh tests/unit/install_test.sh \
+	tests/unit/shutdown_test.sh
+TESTS += tests/unit/units_test.sh tests/unit/sample_test.sh tests/unit/install_test.sh \
+	tests/unit/shutdown_test.sh
 check_PROGRAMS += tests/unit/config_tool
 tests_unit_config_tool_SOURCES = tests/unit/config_tool.c
 tests_unit_config_tool_LDADD = libhamon_config.a libhamon_common.a $(INIH_LIBS)
