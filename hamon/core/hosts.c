@@ -7,16 +7,26 @@
 
 #include "hamon/core/state.h"
 
+#define DOUBT_PATIENCE_MS 5000 /* a host that was just powered off is a member for a token longer */
 #define WATCHDOG_DRIFT_PERMILLE 10 /* two boot clocks apart by 1% at most */
 #define WATCHDOG_MARGIN_MS 2000
 
+/*
+ * Certified dead, and in the membership all the same: either its end is not noticed yet, or it is back in a new boot, or the
+ * certificate is wrong. Until it has left or named another boot, nothing may rest on that certificate.
+ */
+static bool certificate_is_doubted(const struct host *host)
+{
+	if (host->fact.state != HOST_DEAD || host->fact.certificate.method == PROOF_NEW_BOOT || !host->present)
+		return false;
+	return !host->daemon || !host->report_known ||
+		!strcmp(host->report.boot_id, host->fact.certificate.boot_id);
+}
+
 bool host_epoch_is_dead(const struct host *host, uint64_t epoch)
 {
-	if (host->contradiction)
-		return false;
-	if ((host->fact.state == HOST_DEAD || host->fact.state == HOST_QUARANTINED) &&
-	    host->fact.certificate.epoch >= epoch)
-		return true;
+	if (host->fact.state == HOST_DEAD || host->fact.state == HOST_QUARANTINED)
+		return host->fact.certificate.epoch >= epoch && !certificate_is_doubted(host);
 	/* Admitted again in a later epoch: the host itself has named its new boot. */
 	return host->fact.state == HOST_ADMITTED && host->fact.epoch > epoch;
 }
@@ -69,7 +79,7 @@ void host_certify(struct core *core, struct host *host, enum proof_method method
 	text_copy(cert->detail, sizeof(cert->detail), detail);
 	host->fact.state = HOST_DEAD;
 	host->fact.fence_intent = false;
-	host->contradiction = false;
+	host->doubted_ms = 0;
 	incident->certified_ms = core->now_ms;
 	incident->proof = method;
 	incident->reason[0] = '\0';
@@ -495,22 +505,17 @@ void host_fence_result(struct core *core, const struct core_event *event)
 
 static void host_evaluate_dead(struct core *core, struct host *host)
 {
-	if (!host->present || !host->daemon || !host->report_known)
-		return;
-	if (host->fact.certificate.method != PROOF_NEW_BOOT &&
-	    !strcmp(host->report.boot_id, host->fact.certificate.boot_id)) {
-		if (!host->contradiction) {
-			host->contradiction = true;
-			note_stage(core, "fence-contradiction", NOTE_ALERT, host->fact.incident, host, NULL,
-				   "%s was certified dead (%s %s) and is alive in that very boot: nothing more of it is started; check that the device belongs to this host",
-				   host->config.name, proof_method_name(host->fact.certificate.method),
-				   host->fact.certificate.device);
-		}
-		text_copy(host->reason, sizeof(host->reason),
-			  "certified dead, yet alive in the same boot: check its fence device");
+	if (certificate_is_doubted(host)) {
+		if (!host->doubted_ms)
+			host->doubted_ms = core->now_ms;
+		if (host->daemon && core->now_ms >= host->doubted_ms + DOUBT_PATIENCE_MS)
+			reason_note(core, host, NOTE_ALERT, "fence-contradiction",
+				    "certified dead, yet alive in that very boot: nothing more of it is started; check that its fence device belongs to it");
 		return;
 	}
-	host->contradiction = false;
+	host->doubted_ms = 0;
+	if (!host->present || !host->daemon || !host->report_known)
+		return;
 	host->fact.state = HOST_QUARANTINED;
 	stage_host(core, host);
 	note_stage(core, "host-quarantined", NOTE_NOTICE, host->fact.incident, host, NULL,

@@ -51,7 +51,7 @@ struct host {
 	uint64_t fence_backoff_ms;
 	bool fence_begun;                /* this coordinator has sent an off in this epoch */
 	uint64_t reserved_mib;           /* assigned since its last report */
-	bool contradiction;              /* certified dead, and alive in that very boot */
+	uint64_t doubted_ms;             /* since when it is certified dead and a member all the same */
 	bool attested;
 	struct watchdog_attestation attestation;
 	uint64_t attested_ms;
