@@ -191,12 +191,14 @@ static int follow(struct progress *p)
 	const struct cli *cli = &p->evacuation->cli;
 	sigset_t before;
 	struct pollfd pfd = { .fd = signals_open(&before), .events = POLLIN };
+	struct signalfd_siginfo info;
 	bool ended;
 	int rc = CLI_OK;
 
 	while (!(ended = status_look(p)) && (now_ms = clock_boot_ms()) < end_ms) {
 		bar_draw(p);
-		if (poll(&pfd, 1, end_ms - now_ms < PERIOD_MS ? (int)(end_ms - now_ms) : PERIOD_MS) > 0)
+		if (poll(&pfd, 1, end_ms - now_ms < PERIOD_MS ? (int)(end_ms - now_ms) : PERIOD_MS) > 0 &&
+		    read(pfd.fd, &info, sizeof(info)) == sizeof(info)) /* read: it would be delivered again */
 			break;
 	}
 	bar_clear(p);

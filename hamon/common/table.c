@@ -6,10 +6,11 @@
 #include "hamon/common/table.h"
 
 #define GAP 2		/* spaces between columns */
-#define LAST_MIN 20	/* the last column has at least these, else it goes on past the edge */
+#define LAST_MIN 20	/* with less space than this, a last cell that does not fit goes below its row */
+#define BELOW_INDENT 4
 
 struct cell {
-	char *text;
+	const char *text;
 	enum term_style style;
 };
 
@@ -36,7 +37,7 @@ void table_free(struct table *table)
 	if (!table)
 		return;
 	for (size_t i = 0; i < table->cells_count; i++)
-		free(table->cells[i].text);
+		free((char *)table->cells[i].text);
 	free(table->cells);
 	free(table);
 }
@@ -118,24 +119,36 @@ static void cell_print(FILE *out, const struct term *term, const struct table_co
 static void last_print(FILE *out, const struct term *term, const struct table_column *column, size_t width,
 		       size_t at, const struct cell *cell)
 {
-	struct term wide = *term;
-
 	if (column->align == TABLE_RIGHT)
 		fprintf(out, "%*s", (int)(width - term_columns(cell->text)), "");
-	else if (term->width && term->width < at + LAST_MIN)
-		wide.width = 0;
-	term_paragraph(out, &wide, cell->style, at, at, cell->text);
+	term_paragraph(out, term, cell->style, at, at, cell->text);
+}
+
+/* The last cell up to limit that is not empty: behind it there are no spaces. */
+static size_t end_find(const size_t *widths, const struct cell *cells, size_t limit)
+{
+	size_t end = limit;
+
+	while (end && (!widths[end] || !*cells[end].text))
+		end--;
+	return end;
 }
 
 static void row_print(const struct table *table, FILE *out, const struct term *term, size_t indent,
 		      const size_t *widths, const struct cell *cells)
 {
-	size_t at = indent, last = last_find(table, widths), end = last;
+	size_t at = indent, last = last_find(table, widths), end = end_find(widths, cells, last);
+	const struct cell *below = NULL;
 
-	/* Empty cells at the end of a row leave no spaces behind. */
-	while (end && (!widths[end] || !*cells[end].text))
-		end--;
+	for (size_t c = 0; c < end; c++)
+		at += widths[c] ? widths[c] + GAP : 0;
+	if (term->width && end && end == last && term->width < at + LAST_MIN &&
+	    term_columns(cells[end].text) + at > term->width) {
+		below = &cells[end];
+		end = end_find(widths, cells, end - 1);
+	}
 	fprintf(out, "%*s", (int)indent, "");
+	at = indent;
 	for (size_t c = 0; c < end; c++) {
 		if (!widths[c])
 			continue;
@@ -143,6 +156,23 @@ static void row_print(const struct table *table, FILE *out, const struct term *t
 		at += widths[c] + GAP;
 	}
 	last_print(out, term, &table->columns[end], widths[end], at, &cells[end]);
+	if (below) {
+		fprintf(out, "%*s", (int)indent + BELOW_INDENT, "");
+		term_paragraph(out, term, below->style, indent + BELOW_INDENT, indent + BELOW_INDENT, below->text);
+	}
+}
+
+/* Like a row; but the title of a last column that has no space is left out, where its cells go below. */
+static void title_print(const struct table *table, FILE *out, const struct term *term, size_t indent,
+			const size_t *widths, struct cell *titles)
+{
+	size_t at = indent, last = last_find(table, widths);
+
+	for (size_t c = 0; c < last; c++)
+		at += widths[c] ? widths[c] + GAP : 0;
+	if (last && term->width && at + term_columns(titles[last].text) > term->width)
+		titles[last].text = "";
+	row_print(table, out, term, indent, widths, titles);
 }
 
 void table_print(const struct table *table, FILE *out, const struct term *term, size_t indent, size_t rows_max)
@@ -156,8 +186,8 @@ void table_print(const struct table *table, FILE *out, const struct term *term, 
 		shown = rows_max;
 	widths_find(table, widths);
 	for (size_t c = 0; c < table->columns_count; c++)
-		titles[c] = (struct cell){ (char *)table->columns[c].title, TERM_DIM };
-	row_print(table, out, term, indent, widths, titles);
+		titles[c] = (struct cell){ table->columns[c].title, TERM_DIM };
+	title_print(table, out, term, indent, widths, titles);
 	for (size_t r = 0; r < shown; r++)
 		row_print(table, out, term, indent, widths, cell_at(table, r, 0));
 	if (shown < rows)

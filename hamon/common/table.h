@@ -18,7 +18,7 @@ struct table_column {
 
 /*
  * columns are borrowed and outlive the table, at most TABLE_COLUMNS_MAX. The last column takes what is left of the
- * terminal's width and wraps within it. Nothing here fails: without memory the program ends.
+ * terminal's width and wraps within it, or goes below its row when that is too little. Nothing here fails: without memory the program ends.
  */
 struct table *table_new(const struct table_column *columns, size_t count);
 void table_free(struct table *table);

@@ -49,3 +49,6 @@ check_PROGRAMS += tests/unit/hamonctl_server
 tests_unit_hamonctl_server_SOURCES = tests/unit/hamonctl_server.c
 tests_unit_hamonctl_server_CPPFLAGS = $(AM_CPPFLAGS) $(QB_CFLAGS) $(JSON_CFLAGS)
 tests_unit_hamonctl_server_LDADD = libhamon_control.a libhamon_common.a $(QB_LIBS) $(JSON_LIBS)
+dist_check_SCRIPTS += tests/unit/hamonctl_test.py
+TESTS += tests/unit/hamonctl_test.py
+EXTRA_DIST += tests/unit/hamonctl

@@ -60,7 +60,7 @@ static void help_print(const struct cli *cli)
 	}
 	printf("\nEach takes --json for programs, --timeout SECONDS and --help.\n\n");
 	term_paragraph(stdout, &cli->term, TERM_PLAIN, 0, 0, exit_codes);
-	printf("\nEvacuating by hand: evacuate --help. Where an instance's disks are: storage-check --help.\n");
+	printf("\nTo evacuate by hand: evacuate --help. Where disks are: storage-check --help.\n");
 }
 
 static void command_help_print(const struct cli *cli, const struct command *command, const struct cli_option *options,

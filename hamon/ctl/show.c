@@ -60,7 +60,7 @@ static void span_cell(struct table *table, struct json_object *obj, const char *
 static const struct table_column incident_columns[] = {
 	{ "INCIDENT", TABLE_LEFT, false }, { "SINCE", TABLE_LEFT, false }, { "STATE", TABLE_LEFT, false },
 	{ "DETECT", TABLE_RIGHT, true }, { "PROVE", TABLE_RIGHT, true }, { "START", TABLE_RIGHT, true },
-	{ "RUNNING", TABLE_RIGHT, false }, { "HELD", TABLE_RIGHT, true }, { "NOTES", TABLE_LEFT, true },
+	{ "RUNNING", TABLE_RIGHT, false }, { "NOTES", TABLE_LEFT, true },
 };
 
 static void incident_row(struct table *table, struct json_object *incident)
@@ -68,7 +68,7 @@ static void incident_row(struct table *table, struct json_object *incident)
 	const char *state = json_string_or(incident, "state", "?"), *proof = json_string_or(incident, "proof", "");
 	const char *reason = json_string_or(incident, "reason", "");
 	uint64_t held = json_u64_or(incident, "held", 0);
-	char time[CLI_TIME_SIZE];
+	char time[CLI_TIME_SIZE], notes[40] = "";
 
 	table_cell(table, TERM_BOLD, json_string_or(incident, "id", "?"));
 	table_cell(table, TERM_PLAIN, cli_time(time, cli_wall_ms(json_string_or(incident, "wall", NULL))));
@@ -76,13 +76,12 @@ static void incident_row(struct table *table, struct json_object *incident)
 	span_cell(table, incident, "last_heard_ms", "lost_ms");
 	span_cell(table, incident, "lost_ms", "certified_ms");
 	span_cell(table, incident, "certified_ms", "closed_ms");
-	table_cellf(table, TERM_PLAIN, "%llu/%llu", (unsigned long long)json_u64_or(incident, "running", 0),
+	table_cellf(table, TERM_PLAIN, "%llu of %llu", (unsigned long long)json_u64_or(incident, "running", 0),
 		    (unsigned long long)json_u64_or(incident, "total", 0));
 	if (held)
-		table_cellf(table, TERM_BAD, "%llu", (unsigned long long)held);
-	else
-		table_cell(table, TERM_PLAIN, NULL);
-	table_cellf(table, TERM_PLAIN, "%s%s%s%s", *proof ? "proof: " : "", proof, *proof && *reason ? "; " : "", reason);
+		snprintf(notes, sizeof(notes), "%llu held%s", (unsigned long long)held, *proof || *reason ? "; " : "");
+	table_cellf(table, held ? TERM_BAD : TERM_PLAIN, "%s%s%s%s%s", notes, *proof ? "proof: " : "", proof,
+		    *proof && *reason ? "; " : "", reason);
 }
 
 static bool incident_needs_attention(struct json_object *incident)
@@ -159,7 +158,7 @@ static void explain_print(const struct term *term, struct json_object *reply, co
 		free(clean);
 	}
 	section(timeline);
-	view_records(stdout, term, timeline, true);
+	view_records(stdout, term, timeline, VIEW_TIMELINE);
 	if (!view_length(why) && !view_length(timeline))
 		puts("\nhamon has no record about it.");
 }
@@ -206,7 +205,7 @@ int command_events(struct arguments *args)
 	else if (!view_length(events))
 		puts(since ? "No records after that one." : "No records yet.");
 	else
-		view_records(stdout, &args->cli.term, events, false);
+		view_records(stdout, &args->cli.term, events, VIEW_NUMBERED);
 	json_object_put(reply);
 	return CLI_OK;
 }

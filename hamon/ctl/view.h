@@ -17,11 +17,12 @@ void view_devices(FILE *out, const struct term *term, struct json_object *status
 /* Those that need attention first. */
 void view_instances(FILE *out, const struct term *term, struct json_object *status, size_t rows_max);
 
-/* Records as a table with times; with the milliseconds since the first one when offsets. */
-void view_records(FILE *out, const struct term *term, struct json_object *records, bool offsets);
+/* Records as a table: with their numbers, or with the time since the first one. */
+enum view_records_kind { VIEW_NUMBERED, VIEW_TIMELINE };
+void view_records(FILE *out, const struct term *term, struct json_object *records, enum view_records_kind kind);
 
-/* One record as a line of plain text. */
-void view_record_line(FILE *out, const struct term *term, struct json_object *record);
+/* One record as a line of text; brief: with the time of day only. */
+void view_record_line(FILE *out, const struct term *term, struct json_object *record, bool brief);
 
 /* An array field of obj, or NULL; its length (0 for NULL); its entry i. */
 struct json_object *view_array(struct json_object *obj, const char *key);

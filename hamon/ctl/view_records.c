@@ -15,50 +15,60 @@ static enum term_style severity_style(const char *severity)
 	return TERM_PLAIN;
 }
 
-void view_records(FILE *out, const struct term *term, struct json_object *records, bool offsets)
+/* What happened, in one sentence that names host and instance. */
+static const char *record_text(struct json_object *record)
+{
+	const char *text = json_string_or(record, "text", "");
+
+	return *text ? text : json_string_or(record, "kind", "?");
+}
+
+void view_records(FILE *out, const struct term *term, struct json_object *records, enum view_records_kind kind)
 {
 	static const struct table_column columns[] = {
-		{ "TIME", TABLE_LEFT, false }, { "AFTER", TABLE_RIGHT, true }, { "HOST", TABLE_LEFT, true },
-		{ "INSTANCE", TABLE_LEFT, true }, { "WHAT", TABLE_LEFT, false },
+		{ "NUMBER", TABLE_RIGHT, true }, { "TIME", TABLE_LEFT, false }, { "AFTER", TABLE_RIGHT, true },
+		{ "WHAT", TABLE_LEFT, false },
 	};
 	struct table *table = table_new(columns, sizeof(columns) / sizeof(columns[0]));
-	uint64_t first_ms = 0, wall_ms;
+	uint64_t first_ms = 0, wall_ms, seq;
 	char time[CLI_TIME_SIZE];
 	struct json_object *record;
-	const char *text;
 
 	for (size_t i = 0; i < view_length(records); i++) {
 		record = view_at(records, i);
 		wall_ms = cli_wall_ms(json_string_or(record, "wall", NULL));
 		first_ms = first_ms ? first_ms : wall_ms;
+		if (kind == VIEW_NUMBERED && !json_get_u64(record, "seq", UINT64_MAX, &seq))
+			table_cellf(table, TERM_DIM, "%llu", (unsigned long long)seq);
+		else
+			table_cell(table, TERM_PLAIN, NULL);
 		table_cell(table, TERM_DIM, cli_time(time, wall_ms));
-		if (offsets && wall_ms >= first_ms)
+		if (kind == VIEW_TIMELINE && wall_ms && wall_ms >= first_ms)
 			table_cellf(table, TERM_PLAIN, "+%llu.%03llu s", (unsigned long long)((wall_ms - first_ms) / 1000),
 				    (unsigned long long)((wall_ms - first_ms) % 1000));
 		else
 			table_cell(table, TERM_PLAIN, NULL);
-		table_cell(table, TERM_BOLD, json_string_or(record, "host", NULL));
-		table_cell(table, TERM_BOLD, json_string_or(record, "instance", NULL));
-		text = json_string_or(record, "text", "");
-		table_cell(table, severity_style(json_string_or(record, "severity", "info")),
-			   *text ? text : json_string_or(record, "kind", "?"));
+		table_cell(table, severity_style(json_string_or(record, "severity", "info")), record_text(record));
 	}
 	table_print(table, out, term, 0, 0);
 	table_free(table);
 }
 
-void view_record_line(FILE *out, const struct term *term, struct json_object *record)
+void view_record_line(FILE *out, const struct term *term, struct json_object *record, bool brief)
 {
-	enum term_style style = severity_style(json_string_or(record, "severity", "info"));
-	char time[CLI_TIME_SIZE], *text, *clean;
-	const char *host = json_string_or(record, "host", ""), *instance = json_string_or(record, "instance", "");
+	char time[CLI_TIME_SIZE], *clean = term_clean(record_text(record)), *kind;
+	const char *when = cli_time(time, cli_wall_ms(json_string_or(record, "wall", NULL)));
+	size_t indent;
 
-	if (asprintf(&text, "%s %s%s%s%s%s", json_string_or(record, "kind", "?"), host, *host ? " " : "", instance,
-		     *instance ? " " : "", json_string_or(record, "text", "")) < 0)
-		abort();
-	clean = term_clean(text);
-	fprintf(out, "%s  ", cli_time(time, cli_wall_ms(json_string_or(record, "wall", NULL))));
-	term_paragraph(out, term, style, strlen(time) + 2, strlen(time) + 2, clean);
+	if (brief && strlen(when) > strlen("2026-11-21 "))
+		when += strlen("2026-11-21 ");
+	indent = strlen(when) + 2;
+	fprintf(out, "%s  ", when);
+	if (!brief) {
+		kind = term_clean(json_string_or(record, "kind", "?"));
+		indent += (size_t)fprintf(out, "%s: ", kind);
+		free(kind);
+	}
+	term_paragraph(out, term, severity_style(json_string_or(record, "severity", "info")), indent, indent, clean);
 	free(clean);
-	free(text);
 }

@@ -102,11 +102,10 @@ void view_cluster(FILE *out, const struct term *term, struct json_object *status
 	coordinator = term_clean(json_string_or(cluster, "coordinator", "none"));
 	self = term_clean(json_string_or(status, "self", "?"));
 	version = term_clean(json_string_or(status, "version", "?"));
-	snprintf(text, sizeof(text), "cluster %s, %s with %llu of %llu votes, coordinator %s, term %llu; asked %s, hamon %s",
+	snprintf(text, sizeof(text), "cluster %s, %s with %llu of %llu votes, coordinator %s; asked %s, hamon %s",
 		 *name ? name : "without a name", json_bool_or(cluster, "quorate", false) ? "quorate" : "no quorum",
 		 (unsigned long long)json_u64_or(votes, "present", 0),
-		 (unsigned long long)json_u64_or(votes, "configured", 0), coordinator,
-		 (unsigned long long)json_u64_or(cluster, "term", 0), self, version);
+		 (unsigned long long)json_u64_or(votes, "configured", 0), coordinator, self, version);
 	term_paragraph(out, term, TERM_DIM, 0, 0, text);
 	free(name);
 	free(coordinator);

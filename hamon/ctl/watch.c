@@ -116,7 +116,7 @@ static void events_draw(struct watch *w, FILE *out, const struct term *term, siz
 
 	wide.width = 0;
 	for (size_t i = first; i < n; i++)
-		view_record_line(out, &wide, view_at(w->events, i));
+		view_record_line(out, &wide, view_at(w->events, i), true);
 }
 
 /* Copies text to the terminal, at most height lines and width columns; escape sequences take no column. */
@@ -243,7 +243,7 @@ static void lines_print(struct watch *w, struct json_object *events)
 			puts(json_object_to_json_string_ext(view_at(events, i),
 					JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
 		else
-			view_record_line(stdout, &w->args->cli.term, view_at(events, i));
+			view_record_line(stdout, &w->args->cli.term, view_at(events, i), false);
 	}
 	fflush(stdout);
 }
