@@ -84,6 +84,16 @@ class Probe:
         found = [one for one in self.events() if one["event"] == event]
         return found[-1] if found else None
 
+    def links(self):
+        """(nodeid, link) -> connected, as it was told last since corosync came up."""
+        told = {}
+        for one in self.events():
+            if one["event"] in ("cmap-down", "started"):
+                told = {}
+            elif one["event"] == "link":
+                told[one["nodeid"], one["link"]] = one["connected"]
+        return told
+
     def nodeids(self):
         """Who is in the group and who in the membership, as this one was told last."""
         members, quorum = self.last("members"), self.last("quorum")
@@ -103,6 +113,13 @@ def settled(probes, nodes):
         return all(state[:2] == ((nodes, nodes), True) for state in now) and len(rings) == 1
 
     wait_until("all see %s" % nodes, same, seen=seen)
+
+
+def linked(probes):
+    """Wait until all of them see both links to both others."""
+    for probe in probes:
+        others = dict.fromkeys([(n, link) for n in (1, 2, 3) if n != probe.host.number for link in (0, 1)], True)
+        wait_until("%s sees all links up" % probe.host.name, lambda: probe.links() == others, seen=probe.links)
 
 
 def heard(probes, seed, size, sender, count=1):
@@ -141,6 +158,7 @@ def probes(lab):
             lab.probes = [probe for probe in lab.probes if probe.host is not host] + [Probe(host).start()]
     lab.probes.sort(key=lambda probe: probe.host.number)
     settled(lab.probes, [1, 2, 3])
+    linked(lab.probes)
     for probe in lab.probes:
         probe.here()
     return lab.probes
@@ -161,7 +179,7 @@ def test_corosync_absent_at_start(lab):
         assert probe.last("up")["nodeid"] == probe.host.number
 
 
-def test_configuration_and_links(probes):
+def test_configuration(probes):
     for probe in probes:
         config = probe.last("config")
         assert config["name"] == "lab" and config["crypto"] and config["votequorum"]
@@ -169,16 +187,6 @@ def test_configuration_and_links(probes):
         assert (config["token_ms"], config["consensus_ms"]) == (500, 600)
         assert not config["two_node"] and not config["wait_for_all"]
         assert config["nodes"] == [{"nodeid": n, "name": "h%d" % n, "votes": 1, "links": 2} for n in (1, 2, 3)]
-        others = {(n, link) for n in (1, 2, 3) if n != probe.host.number for link in (0, 1)}
-
-        def links():
-            told = {}
-            for one in probe.events():
-                if one["event"] == "link":
-                    told[one["nodeid"], one["link"]] = one["connected"]
-            return told
-
-        wait_until("%s sees all links up" % probe.host.name, lambda: links() == dict.fromkeys(others, True), seen=links)
 
 
 def test_one_link_cut(probes):
@@ -320,7 +328,7 @@ def test_corosync_restarts(probes, how):
     for probe in probes:
         seed = probe.send(500_000)
         heard(probes, seed, 500_000, probe.host.number)
-    assert {one["connected"] for one in middle.since("link")} == {True}
+    linked(probes)
 
 
 def test_partition(probes):
