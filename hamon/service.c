@@ -64,7 +64,7 @@ int service_new(struct service **ret_service)
 	if (text && *text) {
 		rc = service_address(service, text);
 		if (!rc) {
-			service->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+			service->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 			rc = service->fd < 0 ? -errno : 0;
 		}
 	}

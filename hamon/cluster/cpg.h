@@ -51,7 +51,10 @@ struct group_callbacks {
 	void (*on_members)(void *user, const struct group_view *view);
 	/* One whole message, a member's own included, in the agreed order. */
 	void (*on_message)(void *user, uint32_t nodeid, uint32_t pid, const void *data, size_t len);
-	/* totem's membership changed: the ring under the views and messages that follow. */
+	/*
+	 * totem's membership changed: the ring of the messages that follow. It comes after the on_members of the same
+	 * change, and also when no member came or went. quorum.h tells the same ring on its own, before or after.
+	 */
 	void (*on_ring)(void *user, struct cluster_ring ring, const uint32_t *nodeids, size_t n);
 	/* One sentence for the log: connected, lost, a malformed message of whom. */
 	void (*on_note)(void *user, const char *text);

@@ -146,6 +146,21 @@ static void largest(void)
 	frame_assembler_free(assembler);
 }
 
+/* Room grows with what comes, but not beyond what the message can be. */
+static void room(void)
+{
+	struct frame_assembler *assembler = frame_assembler_new();
+	size_t len = 0;
+
+	for (uint16_t part = 0; part < 199; part++) {
+		CHECK_INT(feed(assembler, 3, 4, fragment_make(1, part, 200, FRAME_PAYLOAD_MAX, 'a')), 0);
+		len += FRAME_PAYLOAD_MAX;
+		CHECK(frame_assembler_bytes(assembler) >= len && frame_assembler_bytes(assembler) <= 2 * len);
+		CHECK(frame_assembler_bytes(assembler) <= 200 * FRAME_PAYLOAD_MAX);
+	}
+	frame_assembler_free(assembler);
+}
+
 /* A process that joins while a message is under way sees its second half: no error, and no message. */
 static void joined_in_the_middle(void)
 {
@@ -233,6 +248,7 @@ int main(void)
 	RUN(single);
 	RUN(interleaved);
 	RUN(largest);
+	RUN(room);
 	RUN(joined_in_the_middle);
 	RUN(out_of_order);
 	RUN(sender_gone);

@@ -469,6 +469,24 @@ static void kill_from_callback(void)
 	CHECK_INT(seen.end, HELPER_KILLED);
 }
 
+/* The kill itself takes the group; it does not wait for the loop to turn. */
+static void kill_is_at_once(void)
+{
+	static struct seen seen;
+	struct helper *helper = script_start(&seen, "sleep 1000 & echo \"{\\\"t\\\":\\\"$!\\\"}\"; wait",
+					     (struct helper_spec){.tag = 0});
+	int pid;
+
+	seen.expect = 1;
+	qb_loop_run(loop);
+	CHECK_INT(sscanf(seen.log, "%d", &pid), 1);
+	helper_kill(helper);
+	process_wait_gone(pid);
+	process_wait_gone(helper_pid(helper));
+	qb_loop_run(loop);
+	CHECK_INT(seen.end, HELPER_KILLED);
+}
+
 /* A result that lies in the pipe when its helper is killed belongs to the past. */
 static void kill_before_the_result(void)
 {
@@ -623,6 +641,7 @@ int main(void)
 	RUN(not_reading_at_all);
 	RUN(closed_early);
 	RUN(kill_from_callback);
+	RUN(kill_is_at_once);
 	RUN(kill_before_the_result);
 	RUN(kill_by_tag);
 	RUN(stuck);
