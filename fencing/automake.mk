@@ -70,3 +70,6 @@ tests_fuzz_fuzz_fence_output_SOURCES += tests/fuzz/main.c
 tests_fuzz_fuzz_fence_request_SOURCES += tests/fuzz/main.c
 TESTS += $(fence_fuzz_targets)
 endif
+
+# Real fence_ipmilan against ipmi_sim; run by tests/all.
+EXTRA_DIST += tests/lab/test_fence_agent.py

@@ -153,7 +153,7 @@ unsigned int off_ended(struct off_machine *machine, enum off_outcome outcome, ui
 	machine->read_due_ms = now_ms;
 	if (outcome != OFF_FAILED) {
 		machine->accepted = true;
-		machine->already_off |= outcome == OFF_ALREADY && !machine->seen_on;
+		machine->already_off |= outcome == OFF_ALREADY && !machine->seen_on && machine->attempts == 1;
 		state_set(machine, OFF_WATCHING);
 	} else if (machine->attempts < machine->attempts_max) {
 		machine->retry_ms = now_ms + OFF_RETRY_PAUSE_MS;
@@ -183,9 +183,6 @@ unsigned int off_read(struct off_machine *machine, enum power power, uint64_t no
 	switch (power) {
 	case POWER_OFF:
 		machine->confirmed_ms = now_ms;
-		/* No `off` can have worked yet if none has ended and the very first reading says off. */
-		machine->already_off |= !machine->seen_on && !machine->accepted && machine->off_running &&
-					machine->attempts == 1;
 		return machine_end(machine, OFF_CONFIRMED);
 	case POWER_ON:
 		machine->seen_on = true;
@@ -238,7 +235,5 @@ bool off_is_over(const struct off_machine *machine)
 
 bool off_may_still_arrive(const struct off_machine *machine)
 {
-	if (machine->state != OFF_CONFIRMED)
-		return machine->attempts > 0;
-	return machine->off_running && !machine->seen_on;
+	return machine->state != OFF_CONFIRMED && machine->attempts > 0;
 }

@@ -69,7 +69,10 @@ struct off_machine {
 	bool settled;                 /* a reading that was begun after the last `off` has ended */
 	enum power latest;            /* what the last reading said, unknown included */
 	bool seen_on;
-	/* No reading said on, and the first one said off before an `off` had ended, or `off` says so. */
+	/*
+	 * The agent's word that there was nothing to do, and no reading against it. A first reading of "off" is no
+	 * sign of it: `off` may have worked by then.
+	 */
 	bool already_off;
 	uint64_t started_ms, off_sent_ms, confirmed_ms;
 };
@@ -86,8 +89,8 @@ uint64_t off_wake_ms(const struct off_machine *machine);
 bool off_is_over(const struct off_machine *machine);
 
 /*
- * Whether an `off` that was sent may take effect after all this is over: it was sent and not seen to work, or
- * the host was off before it and the agent has not ended.
+ * Whether an `off` that was sent may take effect after all this is over: it was not seen to work, and the device
+ * may have it in its queue. After a confirmed one nothing is left once the agents have ended.
  */
 bool off_may_still_arrive(const struct off_machine *machine);
 

@@ -43,6 +43,7 @@ static const char script[] =
 	"tell.*) echo \"out $passwd\"; echo \"ERROR: login with $passwd refused\" >&2; exit 1;;\n"
 	"fail-once.off) [ $count = 1 ] && { echo 'ERROR: Connection lost' >&2; exit 1; };;\n"
 	"deaf.status|deaf.monitor) echo 'ERROR: Connection timed out' >&2; exit 1;;\n"
+	"already.off) echo 'Success: Already OFF'; exit 0;;\n"
 	"background.off) >off; setsid sleep 1 & ;;\n"
 	"esac\n"
 	"case $action in\n"

@@ -186,9 +186,9 @@ static void already_off(void)
 {
 	fake_reset();
 	fake_touch("off");
-	fence("off", "hang-off", "");
-	CHECK(ok() && flag("already_off") && flag("may_still_arrive"));
-	fake_wait_gone("off.pid");
+	fence("off", "already", "");
+	CHECK(ok() && flag("already_off") && !flag("may_still_arrive"));
+	CHECK(fake_calls("status") >= 1); /* its word alone would not do */
 }
 
 static void readback_does_not_wait_for_the_agent(void)
