@@ -60,9 +60,9 @@ uninstall-libvirt-hook:
 	rm -f $(DESTDIR)$(libvirthookdir)/50-hamon
 
 dist_check_SCRIPTS += tests/unit/units_test.sh tests/unit/sample_test.sh tests/unit/install_test.sh \
-	tests/unit/shutdown_test.sh
+	tests/unit/shutdown_test.sh tests/unit/completion_test.sh
 TESTS += tests/unit/units_test.sh tests/unit/sample_test.sh tests/unit/install_test.sh \
-	tests/unit/shutdown_test.sh
+	tests/unit/shutdown_test.sh tests/unit/completion_test.sh
 check_PROGRAMS += tests/unit/config_tool
 tests_unit_config_tool_SOURCES = tests/unit/config_tool.c
 tests_unit_config_tool_LDADD = libhamon_config.a libhamon_common.a $(INIH_LIBS)

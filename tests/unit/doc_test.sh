@@ -25,6 +25,27 @@ for page in "$doc"/*.[1-8]; do
 	done
 done
 
+# Every option that a program tells in its --help is in its page, and every command of hamonctl.
+help_check() {
+	page=$doc/$1
+	shift
+	test -x "$1" || return 0
+	"$@" --help >doc_test.help || fail "$* --help failed"
+	for option in $(grep -oE '(^|[^a-z-])--[a-z][a-z-]*' doc_test.help | sed 's/.*--//' | sort -u); do
+		grep -qE "Fl ([A-Za-z] , )?-$option( |\$)" "$page" || fail "$page says nothing of --$option"
+	done
+	rm -f doc_test.help
+}
+help_check hamond.8 "$HAMON_BUILDDIR/hamond"
+help_check evacuate.1 "$HAMON_BUILDDIR/evacuate/command/evacuate"
+help_check hamon-store.8 "$HAMON_BUILDDIR/hamon-store"
+help_check hamonctl.8 "$HAMON_BUILDDIR/hamonctl"
+help_check storage-check.1 "$HAMON_BUILDDIR/storage-check/storage-check"
+for command in $("$HAMON_BUILDDIR/hamonctl" --help | sed -n 's/^  \([a-z-]*\)  .*/\1/p'); do
+	grep -q "^\.It Cm $command\>" "$doc/hamonctl.8" || fail "hamonctl.8 says nothing of $command"
+	help_check hamonctl.8 "$HAMON_BUILDDIR/hamonctl" "$command"
+done
+
 section_items() {
 	awk -v name="$1" '/^\.S[sh] / { inside = ($0 ~ "^\\.Ss \\[" name "[] ]") } inside && /^\.It Sy /' \
 		"$doc/hamon.conf.5"
