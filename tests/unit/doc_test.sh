@@ -32,7 +32,7 @@ help_check() {
 	test -x "$1" || return 0
 	"$@" --help >doc_test.help || fail "$* --help failed"
 	for option in $(grep -oE '(^|[^a-z-])--[a-z][a-z-]*' doc_test.help | sed 's/.*--//' | sort -u); do
-		grep -qE "Fl ([A-Za-z] , )?-$option( |\$)" "$page" || fail "$page says nothing of --$option"
+		grep -qE "Fl (.*[ |] ?)?-$option( |\$)" "$page" || fail "$page says nothing of --$option"
 	done
 	rm -f doc_test.help
 }
