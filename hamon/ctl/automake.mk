@@ -52,3 +52,9 @@ tests_unit_hamonctl_server_LDADD = libhamon_control.a libhamon_common.a $(QB_LIB
 dist_check_SCRIPTS += tests/unit/hamonctl_test.py
 TESTS += tests/unit/hamonctl_test.py
 EXTRA_DIST += tests/unit/hamonctl
+
+check_PROGRAMS += tests/unit/control_message_test
+TESTS += tests/unit/control_message_test
+tests_unit_control_message_test_SOURCES = tests/unit/control_message_test.c
+tests_unit_control_message_test_CPPFLAGS = $(AM_CPPFLAGS) $(QB_CFLAGS) $(JSON_CFLAGS)
+tests_unit_control_message_test_LDADD = libhamon_control.a libhamon_common.a $(QB_LIBS) $(JSON_LIBS)
