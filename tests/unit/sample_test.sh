@@ -18,7 +18,7 @@ digest() {
 }
 
 # 1. As it is: usable, and the same as nothing at all.
-"$tool" check "$sample" || fail "the sample cannot be used"
+"$HAMON_BUILDDIR/hamond" --check-config "$sample" || fail "the sample cannot be used"
 : >"$work/empty.conf"
 test "$(digest "$sample")" = "$(digest "$work/empty.conf")" || fail "the sample sets something"
 
