@@ -71,5 +71,7 @@ tests_fuzz_fuzz_fence_request_SOURCES += tests/fuzz/main.c
 TESTS += $(fence_fuzz_targets)
 endif
 
+dist_man_MANS += doc/hamon-fence.8
+
 # Real fence_ipmilan against ipmi_sim; run by tests/all.
 EXTRA_DIST += tests/lab/test_fence_agent.py

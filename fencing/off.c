@@ -31,8 +31,9 @@ static unsigned int off_send(struct off_machine *machine, uint64_t now_ms)
 	machine->attempts++;
 	machine->off_running = true;
 	machine->off_sent_ms = now_ms;
-	machine->attempt_end_ms = machine->attempts == machine->attempts_max ?
-				  machine->deadline_ms : now_ms + machine->attempt_ms;
+	machine->attempt_end_ms = now_ms + machine->attempt_ms;
+	if (machine->attempts == machine->attempts_max && machine->attempt_end_ms < machine->deadline_ms)
+		machine->deadline_ms = machine->attempt_end_ms;
 	machine->settled = false;
 	if (machine->attempts == 1) {
 		/* Nothing can be read before the agent has even started; it gets the processor first. */
@@ -128,15 +129,15 @@ unsigned int off_tick(struct off_machine *machine, uint64_t now_ms)
 
 /* --- events --- */
 
-unsigned int off_begin(struct off_machine *machine, uint64_t timeout_ms, uint64_t read_timeout_ms,
+unsigned int off_begin(struct off_machine *machine, uint64_t attempt_ms, uint64_t read_timeout_ms,
 		       unsigned int retries, uint64_t now_ms)
 {
 	memset(machine, 0, sizeof(*machine));
 	machine->state = OFF_SENDING;
 	machine->started_ms = now_ms;
-	machine->deadline_ms = now_ms + timeout_ms;
+	machine->attempt_ms = attempt_ms;
 	machine->attempts_max = retries + 1;
-	machine->attempt_ms = timeout_ms / machine->attempts_max;
+	machine->deadline_ms = now_ms + attempt_ms * machine->attempts_max;
 	machine->read_timeout_ms = read_timeout_ms;
 	return off_send(machine, now_ms);
 }
@@ -166,9 +167,9 @@ unsigned int off_ended(struct off_machine *machine, enum off_outcome outcome, ui
 
 static uint64_t read_pause_ms(const struct off_machine *machine, uint64_t now_ms)
 {
-	bool early = machine->off_running || now_ms < machine->off_ended_ms + OFF_READ_LATER_AFTER_MS;
+	uint64_t event_ms = machine->off_running ? machine->off_sent_ms : machine->off_ended_ms;
 
-	return early ? OFF_READ_PAUSE_MS : OFF_READ_PAUSE_LATER_MS;
+	return now_ms < event_ms + OFF_READ_LATER_AFTER_MS ? OFF_READ_PAUSE_MS : OFF_READ_PAUSE_LATER_MS;
 }
 
 unsigned int off_read(struct off_machine *machine, enum power power, uint64_t now_ms)

@@ -14,10 +14,13 @@
 
 #include "fencing/output.h"
 
-/* Between two readings while an `off` runs or has just ended, and later on. */
+/*
+ * Between two readings, and between two when the last `off` was sent and ended long ago: each is a process, often
+ * of Python, and a login at the device.
+ */
 #define OFF_READ_PAUSE_MS 200u
-#define OFF_READ_PAUSE_LATER_MS 1000u
-#define OFF_READ_LATER_AFTER_MS 5000u
+#define OFF_READ_PAUSE_LATER_MS 500u
+#define OFF_READ_LATER_AFTER_MS 10000u
 /* Before a failed `off` is repeated. */
 #define OFF_RETRY_PAUSE_MS 1000u
 /*
@@ -54,13 +57,13 @@ enum off_action {
 
 struct off_machine {
 	enum off_state state;
-	uint64_t deadline_ms, attempt_ms; /* the end, and the part of the time that each attempt may take */
+	uint64_t attempt_ms, deadline_ms; /* how long one attempt may take; the end of the last one */
 	uint64_t read_timeout_ms;
 	unsigned int attempts, attempts_max;
 
 	bool off_running;
 	bool accepted;              /* some `off` ended with 0 */
-	uint64_t attempt_end_ms;    /* the running, or last, attempt's part of the time */
+	uint64_t attempt_end_ms;    /* of the running, or last, attempt */
 	uint64_t off_ended_ms;
 	uint64_t retry_ms;
 
@@ -77,8 +80,11 @@ struct off_machine {
 	uint64_t started_ms, off_sent_ms, confirmed_ms;
 };
 
-/* Every time is of the boot clock. Each returns the enum off_action bits to carry out. */
-unsigned int off_begin(struct off_machine *machine, uint64_t timeout_ms, uint64_t read_timeout_ms,
+/*
+ * Every time is of the boot clock. Each returns the enum off_action bits to carry out. All is over after
+ * attempt_ms * (retries + 1) at the latest.
+ */
+unsigned int off_begin(struct off_machine *machine, uint64_t attempt_ms, uint64_t read_timeout_ms,
 		       unsigned int retries, uint64_t now_ms);
 unsigned int off_tick(struct off_machine *machine, uint64_t now_ms);
 unsigned int off_ended(struct off_machine *machine, enum off_outcome outcome, uint64_t now_ms);

@@ -197,11 +197,9 @@ enum power power_read(struct fence_request *request, uint64_t deadline_ms, struc
 	enum power power = POWER_UNKNOWN;
 
 	for (unsigned int n = 0; n <= request->retries && power == POWER_UNKNOWN; n++) {
-		uint64_t limit_ms = clock_boot_ms() + request->status_timeout_ms;
-
 		if (n && clock_boot_ms() >= deadline_ms)
 			break;
-		action_run(&run, request, "status", limit_ms < deadline_ms ? limit_ms : deadline_ms);
+		action_run(&run, request, "status", deadline_ms);
 		power = action_power(&run, request, failure);
 	}
 	if (power != POWER_UNKNOWN)
@@ -216,7 +214,7 @@ void power_status(struct fence_request *request)
 	struct json_object *result;
 
 	if (!action_prepare(request, &failure))
-		power = power_read(request, clock_boot_ms() + request->timeout_ms, &failure);
+		power = power_read(request, clock_boot_ms() + request->status_timeout_ms, &failure);
 	result = report_new(request, &failure);
 	json_put_string(result, "power", power_name(power));
 	report_result(result);

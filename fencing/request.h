@@ -25,9 +25,9 @@ struct fence_request {
 	char secrets_file[PATH_MAX];        /* absolute, or "" */
 	struct options options;
 	bool has_options;                   /* there was an "options", even if empty */
-	uint64_t timeout_ms;                /* for the whole request */
-	uint64_t status_timeout_ms;         /* for one status reading */
-	unsigned int retries;               /* how often a failed action is repeated */
+	uint64_t timeout_ms;                /* for one attempt, from `off` to the readback */
+	uint64_t status_timeout_ms;         /* for one reading; for all of a request that only looks */
+	unsigned int retries;               /* how often a failed attempt, or reading, is repeated */
 };
 
 /*

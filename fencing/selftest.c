@@ -13,13 +13,6 @@
 
 #define WARNING_SIZE 256
 
-static uint64_t limit_ms(const struct fence_request *request, uint64_t deadline_ms)
-{
-	uint64_t limit = clock_boot_ms() + request->status_timeout_ms;
-
-	return limit < deadline_ms ? limit : deadline_ms;
-}
-
 /* --- metadata --- */
 
 static int metadata_fetch(const struct fence_request *request, uint64_t deadline_ms,
@@ -32,7 +25,7 @@ static int metadata_fetch(const struct fence_request *request, uint64_t deadline
 	int rc = -1;
 
 	bare.options.count = 0;
-	action_run(&run, &bare, "metadata", limit_ms(request, deadline_ms));
+	action_run(&run, &bare, "metadata", deadline_ms);
 	if (run.end != AGENT_EXITED || run.code != 0) {
 		action_explain(&run, &bare, "metadata", failure);
 	} else if (run.out.cut) {
@@ -123,7 +116,7 @@ void selftest_metadata(struct fence_request *request)
 	if (!metadata)
 		abort();
 	if (!action_prepare(request, &failure) &&
-	    !metadata_fetch(request, clock_boot_ms() + request->timeout_ms, metadata, &failure))
+	    !metadata_fetch(request, clock_boot_ms() + request->status_timeout_ms, metadata, &failure))
 		metadata_check(request, metadata, request->has_options, &failure);
 	result = report_new(request, &failure);
 	json_put_string(result, "name", metadata->name);
@@ -146,7 +139,7 @@ static int agent_monitor(const struct fence_request *request, uint64_t deadline_
 	for (unsigned int n = 0; n <= request->retries && !ok; n++) {
 		if (n && clock_boot_ms() >= deadline_ms)
 			break;
-		action_run(&run, request, "monitor", limit_ms(request, deadline_ms));
+		action_run(&run, request, "monitor", deadline_ms);
 		ok = run.end == AGENT_EXITED && run.code == 0;
 		if (!ok)
 			action_explain(&run, request, "monitor", failure);
@@ -160,7 +153,7 @@ static int agent_monitor(const struct fence_request *request, uint64_t deadline_
 static int device_test(struct fence_request *request, struct metadata *metadata, enum power *power,
 		       struct failure *failure)
 {
-	uint64_t deadline_ms = clock_boot_ms() + request->timeout_ms;
+	uint64_t deadline_ms = clock_boot_ms() + request->status_timeout_ms;
 
 	if (action_prepare(request, failure) || metadata_fetch(request, deadline_ms, metadata, failure) ||
 	    metadata_check(request, metadata, true, failure))

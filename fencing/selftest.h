@@ -7,7 +7,7 @@
 /*
  * Tests the device as far as that is possible without switching anything: the agent's metadata, the options
  * against it, the agent's own `monitor`, and, when the request names a host, a `status` of it, for that is
- * what a fencing will be proven with. Reports {"power","warnings":[..]}.
+ * what a fencing will be proven with. All of it within status_timeout_ms. Reports {"power","warnings":[..]}.
  */
 void selftest_monitor(struct fence_request *request);
 

@@ -104,7 +104,7 @@ static void run_step(struct run *run)
 	}
 	run_do(run, off_tick(machine, run->now_ms));
 	CHECK(run->off_on == machine->off_running && run->read_on == machine->reading);
-	CHECK(++run->steps < 2000);
+	CHECK(++run->steps < 5000);
 }
 
 static struct run run_device(const struct device *device, unsigned int retries)
@@ -115,7 +115,7 @@ static struct run run_device(const struct device *device, unsigned int retries)
 	run_do(&run, off_begin(&run.machine, TIMEOUT_MS, READ_TIMEOUT_MS, retries, run.now_ms));
 	while (!off_is_over(&run.machine))
 		run_step(&run);
-	CHECK(run.now_ms <= START_MS + TIMEOUT_MS);
+	CHECK(run.now_ms <= START_MS + (retries + 1) * TIMEOUT_MS);
 	CHECK(!run.read_on);
 	CHECK_INT(run.machine.attempts, run.offs);
 	CHECK(run.offs <= retries + 1);
@@ -186,10 +186,10 @@ static void says_off_and_is_on(void)
 
 	CHECK(run.machine.state == OFF_GIVEN_UP && run.machine.accepted);
 	CHECK_INT(run.machine.latest, POWER_ON);
-	CHECK_INT(run.machine.attempts, 2); /* sent again in the middle of the time */
-	CHECK_INT(run.now_ms, START_MS + TIMEOUT_MS);
+	CHECK_INT(run.machine.attempts, 2); /* sent again when the first attempt's time was over */
+	CHECK(run.now_ms >= START_MS + 2 * TIMEOUT_MS);
 	CHECK(off_may_still_arrive(&run.machine));
-	CHECK(run.reads < 100); /* slower later on: a reading is a process and a login */
+	CHECK(run.reads < 260); /* slower later on */
 }
 
 static void reads_on_for_20_s_then_off(void)
@@ -256,7 +256,7 @@ static void fails_once_and_may_not_be_repeated(void)
 	struct run run = run_device(&device, 0);
 
 	CHECK(run.machine.state == OFF_GIVEN_UP && run.machine.attempts == 1);
-	CHECK(run.now_ms < START_MS + TIMEOUT_MS); /* the next level is waiting */
+	CHECK(run.now_ms < START_MS + TIMEOUT_MS / 2); /* the next level is waiting */
 }
 
 static void failed_off_is_read_before_it_is_repeated(void)

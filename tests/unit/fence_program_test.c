@@ -372,7 +372,7 @@ static void monitor(void)
 	CHECK_INT(fake_calls("off"), 0);
 	fence("monitor", "deaf", "\"retries\":0");
 	CHECK(is_failure("unreachable", "fence_fake monitor ended with 1"));
-	fence("monitor", "hang-status", "\"retries\":0,\"status_timeout_ms\":400");
+	fence("monitor", "hang-status", "\"retries\":5,\"status_timeout_ms\":600");
 	CHECK(is_failure("timeout", "fence_fake status did not end within"));
 }
 
