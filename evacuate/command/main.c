@@ -2,6 +2,7 @@
 #include "config.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "evacuate/command/command.h"
@@ -31,6 +32,10 @@ static void help_print(const struct cli *cli, const struct cli_option *options, 
 		       "3 hamond cannot be reached; 64 the command line is wrong.");
 }
 
+/*
+ * To hamond on_shared_storage means "start those that are proven"; it refuses the others itself, but for those that
+ * are accepted. Whether the person wants that is settled here, between the plan and the act.
+ */
 static int request_send(const struct evacuation *e, bool dry_run, struct json_object **ret_reply)
 {
 	struct json_object *req = ctl_request("evacuate");
@@ -38,7 +43,7 @@ static int request_send(const struct evacuation *e, bool dry_run, struct json_ob
 	json_put_string(req, "instance", e->instance);
 	json_put_string(req, "host", e->host);
 	json_put_string(req, "target", e->target);
-	json_put_bool(req, "on_shared_storage", e->on_shared_storage);
+	json_put_bool(req, "on_shared_storage", true);
 	json_object_object_add(req, "accept_data_loss", json_object_get(e->accepted));
 	json_put_bool(req, "dry_run", dry_run);
 	return cli_call(&e->cli, req, ret_reply);
@@ -53,7 +58,8 @@ static struct json_object *plan_take(struct json_object *reply)
 	return plan ? json_object_get(plan) : json_object_new_array();
 }
 
-static void result_json_print(struct json_object *reply, struct json_object *results, int rc)
+static void result_json_print(struct json_object *reply, struct json_object *plan, struct json_object *results,
+			      int rc)
 {
 	struct json_object *obj = json_object_new_object(), *field = NULL;
 
@@ -61,7 +67,7 @@ static void result_json_print(struct json_object *reply, struct json_object *res
 	json_put_bool(obj, "ok", rc == CLI_OK);
 	if (json_object_object_get_ex(reply, "incident", &field))
 		json_object_object_add(obj, "incident", json_object_get(field));
-	json_object_object_add(obj, "plan", plan_take(reply));
+	json_object_object_add(obj, "plan", json_object_get(plan));
 	if (results)
 		json_object_object_add(obj, "results", json_object_get(results));
 	cli_json_print(obj);
@@ -90,20 +96,24 @@ static int plan_show(const struct evacuation *e, struct json_object *reply, stru
 		rc = CLI_REFUSED;
 	}
 	if (rc && e->cli.json)
-		result_json_print(reply, NULL, rc);
+		result_json_print(reply, plan, NULL, rc);
 	return rc;
 }
 
-/* After the consent: acts, and follows what happens. */
-static int plan_run(const struct evacuation *e)
+/* After the consent: acts, and follows what happens to the instances of the plan. */
+static int plan_run(const struct evacuation *e, struct json_object *plan)
 {
-	struct json_object *reply, *plan, *results = json_object_new_array();
+	struct json_object *reply, *results = json_object_new_array();
 	int rc = request_send(e, false, &reply), followed = CLI_OK;
+	char *text;
 
 	if (rc)
 		goto out;
-	plan = plan_take(reply);
 	rc = outcome_exit(plan);
+	text = term_clean(json_string_or(reply, "text", ""));
+	if (!e->cli.json && *text)
+		term_paragraph(stdout, &e->cli.term, TERM_PLAIN, 0, 0, text);
+	free(text);
 	if (!e->no_wait) {
 		followed = progress_follow(e, plan, results);
 		rc = rc ? rc : followed;
@@ -111,8 +121,7 @@ static int plan_run(const struct evacuation *e)
 		printf("hamond has begun. Follow it with: hamonctl watch\n");
 	}
 	if (e->cli.json)
-		result_json_print(reply, e->no_wait ? NULL : results, rc);
-	json_object_put(plan);
+		result_json_print(reply, plan, e->no_wait ? NULL : results, rc);
 	json_object_put(reply);
 out:
 	json_object_put(results);
@@ -131,14 +140,14 @@ static int run(const struct evacuation *e)
 	if (!rc && e->dry_run) {
 		rc = outcome_exit(plan);
 		if (e->cli.json)
-			result_json_print(reply, NULL, rc);
+			result_json_print(reply, plan, NULL, rc);
 	} else if (!rc && !json_object_array_length(plan)) {
 		if (e->cli.json)
-			result_json_print(reply, NULL, rc);
+			result_json_print(reply, plan, NULL, rc);
 		else
 			printf("There is nothing to do.\n");
 	} else if (!rc) {
-		rc = plan_run(e);
+		rc = plan_run(e, plan);
 	}
 	json_object_put(plan);
 	json_object_put(reply);

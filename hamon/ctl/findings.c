@@ -219,45 +219,6 @@ static void instances_judge(struct findings *f, struct json_object *status, enum
 		group_add(f, trouble, first, count, names);
 }
 
-static bool host_has_device(struct json_object *devices, const char *host)
-{
-	struct json_object *hosts;
-
-	for (size_t i = 0; devices && i < json_object_array_length(devices); i++) {
-		hosts = NULL;
-		(void)json_get_array(json_object_array_get_idx(devices, i), "hosts", &hosts);
-		for (size_t j = 0; hosts && j < json_object_array_length(hosts); j++) {
-			struct json_object *name = json_object_array_get_idx(hosts, j);
-
-			if (json_object_is_type(name, json_type_string) && !strcmp(json_object_get_string(name), host))
-				return true;
-		}
-	}
-	return false;
-}
-
-static void fencing_judge(struct findings *f, struct json_object *status)
-{
-	static const char why[] = "after a failure its instances wait for its return or for a person's word";
-	struct json_object *devices = NULL, *hosts = NULL;
-	const char *name, *first = NULL;
-	size_t count = 0;
-
-	(void)json_get_array(status, "fence_devices", &devices);
-	(void)json_get_array(status, "hosts", &hosts);
-	for (size_t i = 0; hosts && i < json_object_array_length(hosts); i++) {
-		name = json_string_or(json_object_array_get_idx(hosts, i), "name", "?");
-		if (host_has_device(devices, name))
-			continue;
-		first = first ? first : name;
-		count++;
-	}
-	if (count == 1)
-		add(f, FINDING_WARNING, why, NULL, "host %s has no fence device", first);
-	else if (count)
-		add(f, FINDING_WARNING, why, NULL, "%zu hosts, %s among them, have no fence device", count, first);
-}
-
 static void warning_take(struct findings *f, struct json_object *warning, enum finding_level level)
 {
 	if (json_object_is_type(warning, json_type_string))
@@ -276,7 +237,6 @@ void findings_collect(struct json_object *status, struct findings *ret)
 	add_all(ret, status, "fence_devices", device_judge, FINDING_PROBLEM);
 	instances_judge(ret, status, TROUBLE_MOVING);
 	add_all(ret, status, "warnings", warning_take, FINDING_WARNING);
-	fencing_judge(ret, status);
 	add_all(ret, status, "hosts", host_warn, FINDING_WARNING);
 	instances_judge(ret, status, TROUBLE_STUCK);
 }

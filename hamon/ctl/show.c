@@ -58,7 +58,7 @@ static void span_cell(struct table *table, struct json_object *obj, const char *
 }
 
 static const struct table_column incident_columns[] = {
-	{ "INCIDENT", TABLE_LEFT, false }, { "SINCE", TABLE_LEFT, false }, { "STATE", TABLE_LEFT, false },
+	{ "INCIDENT", TABLE_LEFT, false }, { "SINCE", TABLE_LEFT, true }, { "STATE", TABLE_LEFT, false },
 	{ "DETECT", TABLE_RIGHT, true }, { "PROVE", TABLE_RIGHT, true }, { "START", TABLE_RIGHT, true },
 	{ "RUNNING", TABLE_RIGHT, false }, { "NOTES", TABLE_LEFT, true },
 };
@@ -67,11 +67,11 @@ static void incident_row(struct table *table, struct json_object *incident)
 {
 	const char *state = json_string_or(incident, "state", "?"), *proof = json_string_or(incident, "proof", "");
 	const char *reason = json_string_or(incident, "reason", "");
-	uint64_t held = json_u64_or(incident, "held", 0);
+	uint64_t held = json_u64_or(incident, "held", 0), wall_ms = cli_wall_ms(json_string_or(incident, "wall", NULL));
 	char time[CLI_TIME_SIZE], notes[40] = "";
 
 	table_cell(table, TERM_BOLD, json_string_or(incident, "id", "?"));
-	table_cell(table, TERM_PLAIN, cli_time(time, cli_wall_ms(json_string_or(incident, "wall", NULL))));
+	table_cell(table, TERM_PLAIN, wall_ms ? cli_time(time, wall_ms) : NULL);
 	table_cell(table, !strcmp(state, "closed") ? TERM_GOOD : !strcmp(state, "held") ? TERM_BAD : TERM_WARN, state);
 	span_cell(table, incident, "last_heard_ms", "lost_ms");
 	span_cell(table, incident, "lost_ms", "certified_ms");

@@ -253,7 +253,9 @@ void view_devices(FILE *out, const struct term *term, struct json_object *status
 		table_cell(table, TERM_PLAIN, json_string_or(device, "agent", "?"));
 		table_cell(table, TERM_PLAIN, names);
 		table_cell(table, !strcmp(state, "ok") ? TERM_GOOD : !strcmp(state, "failed") ? TERM_BAD : TERM_WARN, state);
-		if (json_get_u64(device, "checked_ms_ago", UINT64_MAX, &ago_ms))
+		if (!strcmp(state, "unknown"))
+			table_cell(table, TERM_PLAIN, "not yet");
+		else if (json_get_u64(device, "checked_ms_ago", UINT64_MAX, &ago_ms))
 			table_cell(table, TERM_PLAIN, NULL);
 		else
 			table_cellf(table, TERM_PLAIN, "%s ago", cli_duration(duration, ago_ms));

@@ -312,8 +312,24 @@ static bool reaches(enum verdict verdict)
 	return verdict == VERDICT_SHARED || verdict == VERDICT_VOLUME;
 }
 
+static bool loss_accepted(struct json_object *obj, const struct core_instance_view *view)
+{
+	struct json_object *array, *name;
+
+	if (json_get_array(obj, "accept_data_loss", &array))
+		return false;
+	for (size_t i = 0; i < json_object_array_length(array); i++) {
+		name = json_object_array_get_idx(array, i);
+		if (json_object_is_type(name, json_type_string) &&
+		    (!strcmp(json_object_get_string(name), view->spec->name) ||
+		     !strcmp(json_object_get_string(name), view->spec->uuid)))
+			return true;
+	}
+	return false;
+}
+
 static struct json_object *plan_line(struct daemon *d, size_t slot, const struct core_instance_view *view,
-				     const char *target, bool shared)
+				     const char *target, bool shared, bool accepted)
 {
 	struct json_object *obj = json_object_new_object();
 	const struct host_fact *owner = NULL;
@@ -355,7 +371,9 @@ static struct json_object *plan_line(struct daemon *d, size_t slot, const struct
 	} else if (view->place->wish == WISH_STOPPED) {
 		action = "stopped";
 		snprintf(reason, sizeof(reason), "it was stopped, and stays so");
-	} else if (!to || !shared) {
+	} else if (accepted && !to) {
+		to = target; /* else the coordinator chooses among all hosts that fit */
+	} else if (!to || (!shared && !accepted)) {
 		action = "refuse";
 	}
 	json_put_string(obj, "instance", view->spec->name);
@@ -389,7 +407,8 @@ struct json_object *plan_reply(struct daemon *d, struct json_object *obj)
 		if (!core_instance(d->core, i, &view))
 			continue;
 		if (instance ? i == slot : !strcmp(daemon_host_name(d, view.place->owner), name))
-			json_object_array_add(plan, plan_line(d, i, &view, target, shared));
+			json_object_array_add(plan, plan_line(d, i, &view, target, shared,
+							       loss_accepted(obj, &view)));
 	}
 	json_object_object_add(reply, "plan", plan);
 	json_put_string(reply, "incident", NULL);
