@@ -19,6 +19,7 @@ enum happening {
 	HAPPEN_FENCE_ACT,
 	HAPPEN_FENCE_DONE,
 	HAPPEN_START_GATE,
+	HAPPEN_QEMU,
 	HAPPEN_START_DONE,
 	HAPPEN_INSPECT,
 	HAPPEN_STOP,
@@ -449,14 +450,29 @@ static void gate_answered(struct world *w, struct world_host *host, const struct
 {
 	size_t guest = act->gate.id % 100;
 	struct guest_here *here = &host->guests[guest];
+	struct world_event *ev;
+
+	if (!here->start_job)
+		return;
+	here->gate_asked = false;
+	if (!act->gate.allow) {
+		here->start_job = false;
+		w->refusals++;
+		return;
+	}
+	/* Granted: from here libvirtd goes on by itself, quickly or not. */
+	ev = event_add(w, HAPPEN_QEMU, host_index(w, host), world_random(w, 10) ? 5 : between(w, 500, 6000));
+	ev->guest = guest;
+	ev->run = 0;
+}
+
+static void qemu_start(struct world *w, struct world_host *host, size_t guest)
+{
+	struct guest_here *here = &host->guests[guest];
 
 	if (!here->start_job)
 		return;
 	here->start_job = false;
-	if (!act->gate.allow) {
-		w->refusals++;
-		return;
-	}
 	w->starts++;
 	here->qemu = true;
 	here->running = true;
@@ -607,6 +623,7 @@ static void start_gate(struct world *w, struct world_host *host, struct world_ev
 	if (!host->daemon || host->frozen)
 		return; /* the hook's own list refuses what is protected */
 	here->start_job = true;
+	here->gate_asked = true;
 	query.id = ++w->next_gate * 100 + ev->guest;
 	guest_spec(ev->guest, &query.spec);
 	host_step(w, host, &event);
@@ -658,7 +675,8 @@ static bool event_is_alive(struct world *w, struct world_event *ev)
 	if (ev->what == HAPPEN_FENCE_ACT)
 		return true;
 	if (!host->power || host->boots != ev->boot || !host->daemon)
-		return ev->what == HAPPEN_START_GATE && host->power && host->boots == ev->boot;
+		return (ev->what == HAPPEN_START_GATE || ev->what == HAPPEN_QEMU) && host->power &&
+			host->boots == ev->boot;
 	if (ev->run && ev->run != host->runs)
 		return false;
 	/* A view is the newest or nothing; a message crosses no change of sides: some got it, others did not. */
@@ -702,6 +720,9 @@ static void event_happen(struct world *w, struct world_event *ev)
 	case HAPPEN_START_GATE:
 		start_gate(w, host, ev);
 		break;
+	case HAPPEN_QEMU:
+		qemu_start(w, host, ev->guest);
+		break;
 	case HAPPEN_START_DONE:
 		start_done(w, host, ev);
 		break;
@@ -733,7 +754,8 @@ void world_run(struct world *w, uint64_t for_ms)
 
 		w->events = ev->next;
 		w->now_ms = ev->at_ms;
-		if (host->frozen && host->power && ev->what != HAPPEN_FENCE_ACT && event_is_alive(w, ev)) {
+		if (host->frozen && host->power && ev->what != HAPPEN_FENCE_ACT && ev->what != HAPPEN_QEMU &&
+		    event_is_alive(w, ev)) {
 			/* It happens when the process goes on, in the same order. */
 			struct world_event **at = &host->held;
 
@@ -802,8 +824,12 @@ void world_daemon_kill(struct world *w, size_t number)
 	host->daemon = false;
 	host->frozen = false;
 	host->helpers++;
-	for (size_t g = 0; g < w->n_guests; g++)
-		host->guests[g].start_job = false;
+	/* Who still waits for the gate's answer is refused by the hook; what was granted goes on. */
+	for (size_t g = 0; g < w->n_guests; g++) {
+		if (host->guests[g].gate_asked)
+			host->guests[g].start_job = false;
+		host->guests[g].gate_asked = false;
+	}
 	group_change(w);
 }
 
@@ -818,6 +844,7 @@ void world_power_off(struct world *w, size_t number)
 	host->quorate_told = false;
 	for (size_t g = 0; g < w->n_guests; g++) {
 		host->guests[g].qemu = host->guests[g].running = host->guests[g].start_job = false;
+		host->guests[g].gate_asked = false;
 		if (host->guests[g].stop_reason != STOP_NONE)
 			host->guests[g].stop_reason = STOP_NONE;
 	}

@@ -34,6 +34,7 @@ struct guest_here {
 	bool qemu;
 	bool running;
 	bool start_job;     /* libvirt is starting it, whoever asked */
+	bool gate_asked;    /* and hamond has not answered yet */
 	enum stop_reason stop_reason;
 };
 
