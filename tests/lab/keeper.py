@@ -144,10 +144,13 @@ class Keeper:
         self.socket.listen(16)
         self.lab_init = subprocess.Popen([self.tools.init, "lab"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                          text=True, env=self.tools.ENVIRONMENT)
-        pid = int(self.lab_init.stdout.readline().split()[1])
-        self.record["init"] = [pid, spaces.start_time(pid)]
-        self.save()
-        if self.lab_init.stdout.readline() != "ready\n":
+        # "pid N" from without and "ready" from within: on a busy machine either may come first.
+        told = [self.lab_init.stdout.readline().split() for _ in range(2)]
+        pid = next((int(words[1]) for words in told if words[:1] == ["pid"]), None)
+        if pid:
+            self.record["init"] = [pid, spaces.start_time(pid)]
+            self.save()
+        if ["ready"] not in told or not pid:
             raise spaces.LabError("the lab's namespaces do not start: exit %s" % self.lab_init.wait())
         print(json.dumps(self.record), flush=True)
 
