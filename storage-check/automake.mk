@@ -37,3 +37,35 @@ tests_unit_storage_parsers_test_LDADD = $(storage_libs)
 tests_unit_storage_place_test_SOURCES = tests/unit/storage_place_test.c
 tests_unit_storage_place_test_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS)
 tests_unit_storage_place_test_LDADD = $(storage_libs)
+
+storage_fuzzers = tests/fuzz/fuzz_domxml tests/fuzz/fuzz_imginfo tests/fuzz/fuzz_beacon tests/fuzz/fuzz_qcow \
+	tests/fuzz/fuzz_storage_request
+check_PROGRAMS += $(storage_fuzzers)
+EXTRA_DIST += tests/fuzz/corpus/domxml tests/fuzz/corpus/imginfo tests/fuzz/corpus/beacon \
+	tests/fuzz/corpus/qcow tests/fuzz/corpus/storage_request
+tests_fuzz_fuzz_domxml_SOURCES = tests/fuzz/fuzz_domxml.c
+tests_fuzz_fuzz_domxml_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS)
+tests_fuzz_fuzz_domxml_LDADD = $(storage_libs)
+tests_fuzz_fuzz_imginfo_SOURCES = tests/fuzz/fuzz_imginfo.c
+tests_fuzz_fuzz_imginfo_LDADD = $(storage_libs)
+tests_fuzz_fuzz_beacon_SOURCES = tests/fuzz/fuzz_beacon.c
+tests_fuzz_fuzz_beacon_LDADD = $(storage_libs)
+tests_fuzz_fuzz_qcow_SOURCES = tests/fuzz/fuzz_qcow.c
+tests_fuzz_fuzz_qcow_LDADD = $(storage_libs)
+tests_fuzz_fuzz_storage_request_SOURCES = tests/fuzz/fuzz_storage_request.c
+tests_fuzz_fuzz_storage_request_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS)
+tests_fuzz_fuzz_storage_request_LDADD = $(storage_libs)
+if LIBFUZZER
+tests_fuzz_fuzz_domxml_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_imginfo_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_beacon_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_qcow_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_storage_request_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+tests_fuzz_fuzz_domxml_SOURCES += tests/fuzz/main.c
+tests_fuzz_fuzz_imginfo_SOURCES += tests/fuzz/main.c
+tests_fuzz_fuzz_beacon_SOURCES += tests/fuzz/main.c
+tests_fuzz_fuzz_qcow_SOURCES += tests/fuzz/main.c
+tests_fuzz_fuzz_storage_request_SOURCES += tests/fuzz/main.c
+TESTS += $(storage_fuzzers)
+endif
