@@ -69,3 +69,5 @@ tests_fuzz_fuzz_qcow_SOURCES += tests/fuzz/main.c
 tests_fuzz_fuzz_storage_request_SOURCES += tests/fuzz/main.c
 TESTS += $(storage_fuzzers)
 endif
+
+EXTRA_DIST += tests/lab/deadfs.py tests/lab/test_storage_check.py

@@ -68,19 +68,23 @@ static char *stdin_read(size_t *ret_len)
 	return text;
 }
 
-/* A folder of our own; without one (not root) the probes run unlocked. */
+/* A folder of our own; without one (not root) the probes run unlocked, and a hung one may get company. */
 static const char *lock_dir_make(const char *path)
 {
 	char parent[PATH_MAX];
 	struct stat st;
 
 	snprintf(parent, sizeof(parent), "%s", path);
-	if (strrchr(parent, '/') > parent) {
-		*strrchr(parent, '/') = '\0';
+	for (char *slash = strchr(parent + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
 		mkdir(parent, 0755);
+		*slash = '/';
 	}
 	mkdir(path, 0700);
-	return !lstat(path, &st) && S_ISDIR(st.st_mode) && st.st_uid == geteuid() ? path : NULL;
+	if (!lstat(path, &st) && S_ISDIR(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 022))
+		return path;
+	fprintf(stderr, "%s is no folder of this user alone: probes run without locks\n", path);
+	return NULL;
 }
 
 static int operation_run(enum request_kind kind, const struct request *request, const char *lock_dir,

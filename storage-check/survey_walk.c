@@ -66,28 +66,38 @@ struct walk {
 	const char *format;    /* "" when the overlay does not say: then QEMU looks at the header */
 };
 
+static void walk_go(struct walk *walk);
+
 static bool walk_call(const struct walk *walk, struct survey_step step)
 {
 	return walk->fn(walk->user, &step);
 }
 
-/* What lies behind the first name of qemu-img's answer. */
-static void image_walk(struct walk *walk, const struct survey_image *image)
+/* One name of qemu-img's answer: a file of this host, with the links that lead to it, or the network's. */
+static bool image_name_walk(const struct walk *walk, const struct survey_image *image, const char *name)
 {
-	for (size_t i = 1; i < image->n_chain; i++) {
-		struct survey_step step = { .name = image->chain[i], .format = "raw" };
+	struct survey_step step = { .name = name, .image = image, .format = "raw" };
+	struct walk file = *walk;
 
-		if (path_resolve(walk->folder, step.name, walk->path)) {
-			step.name = walk->path;
-			step.file = survey_file(walk->survey, walk->path);
-		} else if (name_is_network(step.name)) {
-			step.image = image;
-		} else {
-			step.problem = "hamon cannot tell where it lies";
-		}
-		if (!walk_call(walk, step))
-			return;
+	if (path_resolve(walk->folder, name, file.path)) {
+		path_split(file.path, file.folder, NULL);
+		file.format = "raw"; /* what is behind it comes next in the answer */
+		walk_go(&file);
+		return true;
 	}
+	if (!name_is_network(name)) {
+		step.image = NULL;
+		step.problem = "hamon cannot tell where it lies";
+	}
+	return walk_call(walk, step);
+}
+
+/* What lies behind the first name of qemu-img's answer. */
+static void image_walk(const struct walk *walk, const struct survey_image *image)
+{
+	for (size_t i = 1; i < image->n_chain; i++)
+		if (!image_name_walk(walk, image, image->chain[i]))
+			return;
 }
 
 /* The rest of the chain is qemu-img's to say. */
