@@ -13,7 +13,13 @@ static const char *entry_action(struct json_object *entry)
 
 bool plan_entry_moves(struct json_object *entry)
 {
-	return !strcmp(entry_action(entry), "start") || !strcmp(entry_action(entry), "refuse");
+	/* What is refused for another reason than its storage is not started with anybody's consent. */
+	static const char *const storage[] = { "unproven", "data-loss" };
+	const char *code = json_string_or(entry, "code", storage[0]);
+
+	if (!strcmp(entry_action(entry), "refuse"))
+		return !strcmp(code, storage[0]) || !strcmp(code, storage[1]);
+	return !strcmp(entry_action(entry), "start");
 }
 
 bool plan_entry_unproven(struct json_object *entry)

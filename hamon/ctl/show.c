@@ -70,6 +70,8 @@ static void incident_row(struct table *table, struct json_object *incident)
 	uint64_t held = json_u64_or(incident, "held", 0), wall_ms = cli_wall_ms(json_string_or(incident, "wall", NULL));
 	char time[CLI_TIME_SIZE], notes[40] = "";
 
+	if (!strcmp(proof, "none"))
+		proof = "";
 	table_cell(table, TERM_BOLD, json_string_or(incident, "id", "?"));
 	table_cell(table, TERM_PLAIN, wall_ms ? cli_time(time, wall_ms) : NULL);
 	table_cell(table, !strcmp(state, "closed") ? TERM_GOOD : !strcmp(state, "held") ? TERM_BAD : TERM_WARN, state);

@@ -28,37 +28,33 @@ struct watch {
 	struct json_object *events; /* the last EVENTS_KEPT */
 	uint64_t last;		/* the number of the newest record */
 	bool primed;		/* last is known: what comes now is new */
-	int rc;			/* of the last call to hamond */
+	int rc;			/* of the last call to hamond that counts: a store that hangs has no events to tell */
 	uint64_t lost_ms;	/* since when hamond has not answered; 0 when it does */
 	bool told;		/* that it does not */
 };
 
 /* One call that does not print its failure; the reply or NULL. */
-static struct json_object *ask(struct watch *w, struct json_object *req)
+static struct json_object *ask(struct watch *w, struct json_object *req, int *ret_rc)
 {
 	struct json_object *reply = NULL;
 
-	w->rc = ctl_call(req, w->args->cli.timeout_ms, &reply);
+	*ret_rc = ctl_call(req, w->args->cli.timeout_ms, &reply);
 	json_object_put(req);
 	if (reply && ctl_reply_error(reply, NULL)) {
 		json_object_put(reply);
 		reply = NULL;
 	}
-	if (!w->rc)
-		w->lost_ms = 0;
-	else if (!w->lost_ms)
-		w->lost_ms = clock_boot_ms();
 	return reply;
 }
 
 /* Asks for the records since the last time and keeps the newest; returns the new ones, or NULL. */
-static struct json_object *events_fetch(struct watch *w)
+static struct json_object *events_fetch(struct watch *w, int *ret_rc)
 {
 	struct json_object *req = ctl_request("events"), *reply, *events;
 	size_t n;
 
 	json_put_u64(req, "since", w->last);
-	reply = ask(w, req);
+	reply = ask(w, req, ret_rc);
 	events = json_object_get(view_array(reply, "events"));
 	if (reply) {
 		uint64_t last = json_u64_or(reply, "last", w->last);
@@ -215,13 +211,18 @@ static int screen_run(struct watch *w)
 	}
 	fputs("\033[?1049h\033[?25l\033[2J", stdout);
 	while (!ended) {
-		struct json_object *status = ask(w, ctl_request("status"));
+		struct json_object *status = ask(w, ctl_request("status"), &w->rc);
+		int rc;
 
 		next_ms = clock_boot_ms() + PERIOD_MS;
+		if (!w->rc)
+			w->lost_ms = 0;
+		else if (!w->lost_ms)
+			w->lost_ms = clock_boot_ms();
 		if (status) {
 			json_object_put(w->status);
 			w->status = status;
-			json_object_put(events_fetch(w));
+			json_object_put(events_fetch(w, &rc));
 		}
 		screen_draw(w);
 		while (!ended && clock_boot_ms() < next_ms)
@@ -257,13 +258,13 @@ static int lines_run(struct watch *w)
 
 	while (!ended) {
 		next_ms = clock_boot_ms() + PERIOD_MS;
-		events = events_fetch(w);
+		events = events_fetch(w, &w->rc);
 		if (w->rc && !w->told)
 			cli_error(&w->args->cli, "%s", ctl_strerror(w->rc));
 		w->told = w->rc;
 		if (w->primed)
 			lines_print(w, events);
-		w->primed |= !w->rc;
+		w->primed |= events != NULL;
 		json_object_put(events);
 		while (!ended && clock_boot_ms() < next_ms)
 			ended = pause_ends(w, false, next_ms);

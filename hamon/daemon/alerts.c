@@ -1,4 +1,4 @@
-/* Records go to hamon-alert, which writes the journal and runs the alert agents; the last ones stay here for `events`. */
+/* Records go to hamon-alert, which writes the journal and runs the alert agents; the store keeps them for `events`. */
 #include <stdio.h>
 #include <string.h>
 
@@ -60,17 +60,13 @@ void alert_start(struct daemon *d)
 
 void alert_record(struct daemon *d, struct json_object *row)
 {
-	struct json_object **slot, *copy = NULL;
+	struct json_object *copy = NULL;
 
-	if (json_object_deep_copy(row, &copy, NULL))
+	d->alerts_last++;
+	if (!d->alert || json_object_deep_copy(row, &copy, NULL))
 		return;
-	json_put_u64(copy, "seq", ++d->events_last);
-	slot = &d->events[d->events_last % EVENTS_KEPT];
-	json_object_put(*slot);
-	*slot = copy;
-	if (!d->alert)
-		return;
+	json_put_u64(copy, "seq", d->alerts_last);
 	json_put_string(copy, "type", "record");
 	(void)helper_send_json(d->alert, copy);
-	json_object_object_del(copy, "type");
+	json_object_put(copy);
 }

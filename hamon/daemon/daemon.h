@@ -30,7 +30,6 @@ enum helper_tag {
 	TAG_PROBE = 1 << 4,  /* reading only */
 };
 
-#define EVENTS_KEPT 512
 #define DEFERRED_MAX 256
 #define DEFS_MAX 2048
 
@@ -125,8 +124,7 @@ struct daemon {
 
 	/* alerts.c */
 	struct helper *alert;
-	uint64_t events_last;
-	struct json_object *events[EVENTS_KEPT];
+	uint64_t alerts_last;
 
 	/* fences.c */
 	struct fence_run *fences;

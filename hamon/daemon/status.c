@@ -112,7 +112,8 @@ static const char *state_word(struct daemon *d, const struct core_instance_view 
 	for (size_t i = 0; i < core_host_count(d->core); i++) {
 		struct core_host_view host;
 
-		if (core_host(d->core, i, &host) && host.nodeid == view->place->owner)
+		/* What a host said last is no news of it once it has gone. */
+		if (core_host(d->core, i, &host) && host.nodeid == view->place->owner && host.present)
 			runs = view->running_on & UINT32_C(1) << i;
 	}
 	switch (view->place->phase) {
@@ -336,7 +337,7 @@ static struct json_object *plan_line(struct daemon *d, size_t slot, const struct
 	struct core_host_view host;
 	enum verdict best = VERDICT_UNKNOWN;
 	char reason[CORE_TEXT_SIZE] = "";
-	const char *action = "start", *to = NULL, *why;
+	const char *action = "start", *code = NULL, *to = NULL, *why;
 
 	for (size_t i = 0; i < core_host_count(d->core); i++) {
 		enum verdict verdict = core_verdict(d->core, slot, i, &why);
@@ -366,6 +367,7 @@ static struct json_object *plan_line(struct daemon *d, size_t slot, const struct
 	} else if (!view->place->released && owner && owner->state != HOST_DEAD &&
 		   owner->state != HOST_QUARANTINED && owner->epoch <= view->place->owner_epoch) {
 		action = "refuse";
+		code = owner->state == HOST_LOST ? "not-certified" : "host-alive";
 		snprintf(reason, sizeof(reason), "%s is %s, not certified dead", owner->name,
 			 owner->state == HOST_LOST ? "lost" : "alive");
 	} else if (view->place->wish == WISH_STOPPED) {
@@ -375,11 +377,13 @@ static struct json_object *plan_line(struct daemon *d, size_t slot, const struct
 		to = target; /* else the coordinator chooses among all hosts that fit */
 	} else if (!to || (!shared && !accepted)) {
 		action = "refuse";
+		code = to ? "data-loss" : "unproven";
 	}
 	json_put_string(obj, "instance", view->spec->name);
 	json_put_string(obj, "uuid", view->spec->uuid);
 	json_put_string(obj, "target", to);
 	json_put_string(obj, "action", action);
+	json_put_string(obj, "code", code);
 	json_put_string(obj, "verdict", verdict_name(best));
 	json_put_string(obj, "reason", reason);
 	return obj;

@@ -7,6 +7,8 @@
 #include "hamon/common/json.h"
 #include "hamon/daemon/daemon.h"
 
+#define EVENTS_MAX 1000 /* records of one reply to "events" */
+
 /* A request that the core has not answered yet. */
 struct waiting_request {
 	struct waiting_request *next;
@@ -198,20 +200,53 @@ static void verb_evacuate(struct daemon *d, struct control_request *req, struct 
 	request_ask(d, req, obj, peer, &request);
 }
 
+struct events_request {
+	struct control_request *req;
+	uint64_t since;
+};
+
+static void events_end(void *user, struct json_object *rows)
+{
+	struct events_request *events = user;
+	struct json_object *reply;
+	size_t n;
+
+	if (!rows) {
+		control_reply_error(events->req, "store", "the store does not answer: its records cannot be read",
+				    "look at the disk of /var/lib/hamon");
+		free(events);
+		return;
+	}
+	reply = json_object_new_object();
+	n = json_object_array_length(rows);
+	json_put_u64(reply, "last", !n ? events->since :
+		     json_u64_or(json_object_array_get_idx(rows, n - 1), "seq", events->since));
+	json_object_object_add(reply, "events", json_object_get(rows));
+	control_reply(events->req, reply);
+	free(events);
+}
+
+/* From the store: every member has all records, not the coordinator alone, and their numbers outlive hamond. */
 static void verb_events(struct daemon *d, struct control_request *req, struct json_object *obj)
 {
-	uint64_t since = json_u64_or(obj, "since", 0);
-	struct json_object *reply = json_object_new_object(), *array = json_object_new_array();
+	struct events_request *events = calloc(1, sizeof(*events));
+	struct json_object *query = json_object_new_object();
 
-	if (since > d->events_last)
-		since = 0; /* hamond was started anew: the numbers began again */
-	if (d->events_last > EVENTS_KEPT && since < d->events_last - EVENTS_KEPT)
-		since = d->events_last - EVENTS_KEPT;
-	for (uint64_t seq = since + 1; seq <= d->events_last; seq++)
-		json_object_array_add(array, json_object_get(d->events[seq % EVENTS_KEPT]));
-	json_object_object_add(reply, "events", array);
-	json_put_u64(reply, "last", d->events_last);
-	control_reply(req, reply);
+	if (!events) {
+		json_object_put(query);
+		control_reply_error(req, "out-of-memory", "hamond has no memory left", NULL);
+		return;
+	}
+	events->req = req;
+	events->since = json_u64_or(obj, "since", 0);
+	if (events->since > d->history_last)
+		events->since = 0; /* another store than the one that was asked before */
+	if (events->since)
+		json_put_u64(query, "since", events->since);
+	json_put_u64(query, "limit", EVENTS_MAX);
+	if (store_history(d, query, events_end, events))
+		events_end(events, NULL);
+	json_object_put(query);
 }
 
 void verb_request(void *user, struct control_request *req, struct json_object *obj,

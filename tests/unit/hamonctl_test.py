@@ -151,7 +151,8 @@ class Golden(unittest.TestCase):
         self.check("hostile", ["hamonctl status", "hamonctl explain x", "hamonctl incidents", "hamonctl events"])
 
     def test_evacuate(self):
-        for name in ("evac_all", "evac_mixed", "evac_local", "evac_refused", "evac_heldlater"):
+        for name in ("evac_all", "evac_mixed", "evac_local", "evac_refused", "evac_heldlater",
+                     "evac_alive"):
             self.check(name, ["evacuate --on-shared-storage --host h3", "evacuate --host h3",
                               "evacuate -s --host h3 --dry-run", "evacuate -s --host h3 --no-wait",
                               "evacuate -s --host h3 --json"])
