@@ -44,9 +44,9 @@ static void proof_judge(const struct bench *bench, const struct survey_folder *f
 
 	if (!place)
 		opinion_lower(opinion, VERDICT_UNKNOWN, "%s has announced no beacon for %s", owner, folder->path);
-	else if (!place->place_id || !place->nonce)
+	else if (!place->nonce)
 		opinion_lower(opinion, VERDICT_UNKNOWN, "%s has written no beacon into %s", owner, place->path);
-	else if (strcmp(place->place_id, folder->place_id))
+	else if (place->place_id && strcmp(place->place_id, folder->place_id))
 		opinion_lower(opinion, VERDICT_LOCAL, "%s on %s is other storage than on %s", folder->path, self,
 			      owner);
 	else if (!beacon)

@@ -115,6 +115,23 @@ static void beacon_begin(struct daemon *d)
 
 /* --- verdicts --- */
 
+/* The id of the one place of an instance whose disks all lie there, from their identities; NULL where it is not so simple. */
+static const char *place_id_of(const struct spec_fact *spec, char id[CORE_UUID_SIZE])
+{
+	static const char prefix[] = "file:";
+
+	if (spec->n_places != 1)
+		return NULL;
+	for (uint32_t i = 0; i < spec->n_disks; i++)
+		if (!strncmp(spec->disks[i].id, prefix, strlen(prefix)) &&
+		    strlen(spec->disks[i].id) > strlen(prefix) + CORE_UUID_SIZE) {
+			memcpy(id, spec->disks[i].id + strlen(prefix), CORE_UUID_SIZE - 1);
+			id[CORE_UUID_SIZE - 1] = '\0';
+			return id;
+		}
+	return NULL;
+}
+
 /* What hamon-storage must know of one instance to judge it: its definition, and its owner's beacons. */
 struct json_object *storage_instance_request(struct daemon *d, const struct core_instance_view *view)
 {
@@ -122,6 +139,7 @@ struct json_object *storage_instance_request(struct daemon *d, const struct core
 	uint32_t home = view->place->home ? view->place->home : view->place->owner;
 	const struct host_fact *owner = NULL;
 	struct core_host_view host;
+	char place_id[CORE_UUID_SIZE];
 
 	for (size_t i = 0; i < core_host_count(d->core); i++)
 		if (core_host(d->core, i, &host) && host.nodeid == home)
@@ -130,6 +148,8 @@ struct json_object *storage_instance_request(struct daemon *d, const struct core
 		struct json_object *place = json_object_new_object();
 
 		json_put_string(place, "path", view->spec->places[i]);
+		if (place_id_of(view->spec, place_id))
+			json_put_string(place, "place_id", place_id);
 		if (owner && owner->nonce[0])
 			json_put_string(place, "nonce", owner->nonce);
 		if (owner && owner->nonce_before[0])
