@@ -175,6 +175,7 @@ static void members_take(struct core *core, const struct core_event *event)
 		host->acked = 0;
 		core->beat_now = true;
 		core->host_report_due = true;
+		core->report_due = true;
 	}
 }
 
@@ -214,7 +215,7 @@ static void host_report_receive(struct core *core, const struct core_message *ms
 static void verdicts_receive(struct core *core, int slot, size_t n, const struct verdict_report *verdicts)
 {
 	for (size_t i = 0; i < n; i++) {
-		struct instance *inst = instance_find(core, verdicts[i].uuid);
+		struct instance *inst = instance_seen(core, verdicts[i].uuid);
 
 		if (!inst)
 			continue;

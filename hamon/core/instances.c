@@ -433,7 +433,7 @@ static void owner_report_take(struct core *core, struct instance *inst, const st
 void instance_report_receive(struct core *core, int slot, const struct instance_report *report)
 {
 	struct host *host = &core->hosts[slot];
-	struct instance *inst = instance_find(core, report->spec.uuid);
+	struct instance *inst = instance_seen(core, report->spec.uuid);
 
 	if (inst)
 		inst->state[slot] = (uint8_t)report->state;

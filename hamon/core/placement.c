@@ -86,8 +86,28 @@ static void why_add(char *why, const char *host, const char *reason)
 struct candidate {
 	int slot;
 	uint64_t free_mib;
+	uint32_t starting; /* what it has to start already: the work is spread */
 	bool home; /* its own disks: no proof of sharing is needed where it ran before */
 };
+
+static uint32_t starting_on(const struct core *core, uint32_t nodeid)
+{
+	uint32_t starting = 0;
+
+	for (size_t i = 0; i < core->n_instances; i++)
+		starting += !core->instances[i].spec.deleted && core->instances[i].place.owner == nodeid &&
+			core->instances[i].place.phase == PHASE_ASSIGNED;
+	return starting;
+}
+
+static bool candidate_is_better(const struct candidate *a, const struct candidate *b)
+{
+	if (a->home != b->home)
+		return a->home;
+	if (a->starting != b->starting)
+		return a->starting < b->starting;
+	return a->free_mib > b->free_mib;
+}
 
 enum placement placement_choose(struct core *core, struct instance *inst, uint32_t wanted,
 				int *ret_slot, char why[CORE_TEXT_SIZE])
@@ -130,8 +150,8 @@ enum placement placement_choose(struct core *core, struct instance *inst, uint32
 				 host->config.name, (unsigned long long)this.free_mib);
 			continue;
 		}
-		if (best.slot < 0 || (this.home && !best.home) ||
-		    (this.home == best.home && this.free_mib > best.free_mib))
+		this.starting = starting_on(core, host->config.nodeid);
+		if (best.slot < 0 || candidate_is_better(&this, &best))
 			best = this;
 	}
 	if (best.slot >= 0) {

@@ -230,6 +230,7 @@ bool host_is_alive(const struct host *host);
 struct instance *instance_find(struct core *core, const char *uuid);
 struct instance *instance_find_any(struct core *core, const char *name_or_uuid);
 struct instance *instance_make(struct core *core, const char *uuid);
+struct instance *instance_seen(struct core *core, const char *uuid);
 struct incident_fact *incident_find(struct core *core, const char *id);
 struct incident_fact *incident_make(struct core *core, const char *id);
 struct instance *disk_user_find(struct core *core, const struct spec_fact *spec);

@@ -82,6 +82,21 @@ struct instance *instance_make(struct core *core, const char *uuid)
 	return inst;
 }
 
+/*
+ * The entry for something seen of an instance, whose facts may come only with the next snapshot; until then it counts
+ * as deleted. NULL when there is no room.
+ */
+struct instance *instance_seen(struct core *core, const char *uuid)
+{
+	struct instance *inst = instance_find(core, uuid);
+
+	if (inst || core->n_instances == CORE_INSTANCES_MAX)
+		return inst;
+	inst = instance_make(core, uuid);
+	inst->spec.deleted = true;
+	return inst;
+}
+
 struct incident_fact *incident_find(struct core *core, const char *id)
 {
 	for (size_t i = 0; i < core->n_incidents; i++)

@@ -213,7 +213,7 @@ static void status_tell(struct daemon *d)
 	struct core_view view;
 
 	core_view(d->core, &view);
-	if (!d->ready && d->cluster_known && d->control && (view.store_ok || d->store_error[0])) {
+	if (!d->ready && d->control && (view.store_ok || d->store_error[0])) {
 		d->ready = true;
 		service_ready(d->service, "ready");
 	}
