@@ -54,3 +54,13 @@ EXTRA_DIST += tests/lab/test_cluster_io.py
 tests_lab_cluster_probe_SOURCES = tests/lab/cluster_probe.c
 tests_lab_cluster_probe_CPPFLAGS = $(AM_CPPFLAGS) $(CPG_CFLAGS) $(QB_CFLAGS) $(JSON_CFLAGS)
 tests_lab_cluster_probe_LDADD = $(HAMON_IO_LIBS)
+
+# These two play corosync themselves: no corosync library is linked.
+check_PROGRAMS += tests/unit/group_test tests/unit/quorum_test
+TESTS += tests/unit/group_test tests/unit/quorum_test
+tests_unit_group_test_SOURCES = tests/unit/group_test.c
+tests_unit_group_test_CPPFLAGS = $(AM_CPPFLAGS) $(CPG_CFLAGS) $(QB_CFLAGS)
+tests_unit_group_test_LDADD = libhamon_io.a $(QB_LIBS)
+tests_unit_quorum_test_SOURCES = tests/unit/quorum_test.c
+tests_unit_quorum_test_CPPFLAGS = $(AM_CPPFLAGS) $(CPG_CFLAGS) $(QB_CFLAGS)
+tests_unit_quorum_test_LDADD = libhamon_io.a $(QB_LIBS)

@@ -5,6 +5,11 @@
  * of them not yet delivered back to this process: without that bound a corosync that hangs would make libqb spin
  * on its full wake-up socket, inside cpg_mcast_joined, for good. What corosync refuses (TRY_AGAIN, exactly during a
  * membership change) is tried again from a timer.
+ *
+ * corosync can also accept a fragment and drop it later without a word to its sender (cs_ipcs_msg_process in its
+ * exec/ipc_glue.c, when totem's queue has no room left). So the fragments that come back are compared with those that
+ * went out, and a missing one ends the membership: this process leaves the group and joins it anew, and all that
+ * its users have to know is what they know of any other loss.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -33,6 +38,12 @@ struct outgoing {
 	uint8_t data[];
 };
 
+/* A fragment that corosync has and that has not come back yet. */
+struct pending {
+	uint32_t msg_id;
+	uint16_t frag;
+};
+
 struct group {
 	qb_loop_t *loop;
 	struct group_callbacks callbacks;
@@ -45,7 +56,9 @@ struct group {
 	bool is_up; /* and this process was seen in the group */
 	uint32_t nodeid, pid;
 	struct outgoing *first, **last;
-	size_t queued, in_flight; /* fragments */
+	size_t queued; /* fragments */
+	struct pending pending[GROUP_WINDOW]; /* a ring, oldest first */
+	size_t pending_first, in_flight;
 	size_t queued_bytes; /* of whole messages, until their last fragment is sent */
 	uint32_t msg_id;
 	struct frame_assembler *assembler;
@@ -100,11 +113,33 @@ static cs_error_t fragment_send(struct group *group, const struct outgoing *mess
 	return cpg_mcast_joined(group->handle, CPG_TYPE_AGREED, iov, 2);
 }
 
+static void pending_add(struct group *group, const struct outgoing *message)
+{
+	struct pending *pending = &group->pending[(group->pending_first + group->in_flight++) % GROUP_WINDOW];
+
+	pending->msg_id = message->msg_id;
+	pending->frag = message->frag;
+}
+
+/* One of our own has come back: was it its turn? */
+static bool pending_take(struct group *group, const void *data, size_t len)
+{
+	const struct pending *pending = &group->pending[group->pending_first];
+	struct frame_header header;
+
+	if (!group->in_flight || frame_unpack(data, len, &header) || header.msg_id != pending->msg_id ||
+	    header.frag != pending->frag)
+		return false;
+	group->pending_first = (group->pending_first + 1) % GROUP_WINDOW;
+	group->in_flight--;
+	return true;
+}
+
 static void group_retry(void *data);
 
 static void group_pump(struct group *group)
 {
-	while (group->is_up && group->first && group->in_flight < GROUP_WINDOW) {
+	while (group->is_up && !group->conn.is_lost && group->first && group->in_flight < GROUP_WINDOW) {
 		struct outgoing *message = group->first;
 		cs_error_t error = fragment_send(group, message);
 
@@ -120,7 +155,7 @@ static void group_pump(struct group *group)
 			conn_lost(&group->conn);
 			return;
 		}
-		group->in_flight++;
+		pending_add(group, message);
 		group->queued--;
 		if (++message->frag < message->frags)
 			continue;
@@ -150,7 +185,7 @@ int group_send(struct group *group, const void *data, size_t len)
 		return -EINVAL;
 	if (!frags)
 		return -E2BIG;
-	if (!group->is_up)
+	if (!group->is_up || group->conn.is_lost)
 		return -ENOTCONN;
 	if (group->queued + frags > GROUP_QUEUE_MAX || group->queued_bytes + len > GROUP_QUEUE_BYTES_MAX)
 		return -EAGAIN;
@@ -193,10 +228,13 @@ static void group_deliver(cpg_handle_t handle, const struct cpg_name *name, uint
 	size_t message_len;
 	int rc;
 
-	if (!group || !group->is_up)
+	if (!group || !group->is_up || group->conn.is_lost)
 		return;
-	if (nodeid == group->nodeid && pid == group->pid && group->in_flight)
-		group->in_flight--;
+	if (nodeid == group->nodeid && pid == group->pid && !pending_take(group, data, len)) {
+		group_note(group, "corosync lost a message that it had accepted");
+		conn_lost(&group->conn);
+		return;
+	}
 	rc = frame_assembler_feed(group->assembler, nodeid, pid, data, len, &message, &message_len);
 	if (rc == 1) {
 		group->stats.received++;

@@ -84,8 +84,9 @@ void group_stop(struct group *group);
 
 /*
  * Multicasts one message to all members, this process included; copied, never blocks, in order. 0; -ENOTCONN
- * before on_up and after on_down; -EAGAIN when the queue is full (nothing of the message is sent); -E2BIG above
- * FRAME_MESSAGE_MAX (frame.h, 8 MiB); -ENOMEM. 0 is no proof of delivery: that is the message's own on_message.
+ * before on_up and after on_down, or when the connection was just found to be lost; -EAGAIN when the queue is full
+ * (nothing of the message is sent); -E2BIG above FRAME_MESSAGE_MAX (frame.h, 8 MiB); -EINVAL when it is empty; -ENOMEM.
+ * 0 is no proof of delivery: that is the message's own on_message.
  */
 int group_send(struct group *group, const void *data, size_t len);
 
