@@ -115,10 +115,18 @@ static void cell_print(FILE *out, const struct term *term, const struct table_co
 		cell->text, term_off(term, cell->style), (int)((column->align == TABLE_RIGHT ? 0 : pad) + GAP), "");
 }
 
-/* The last cell: without trailing spaces, wrapped when it is too long. */
+/* The last cell: without trailing spaces, wrapped or cut when it is too long. */
 static void last_print(FILE *out, const struct term *term, const struct table_column *column, size_t width,
 		       size_t at, const struct cell *cell)
 {
+	const char *dots = term->utf8 ? "…" : "...";
+	size_t space = term->width > at + term_columns(dots) ? term->width - at - term_columns(dots) : 0;
+
+	if (term->cut && term->width && at + term_columns(cell->text) > term->width) {
+		fprintf(out, "%s%.*s%s%s\n", term_on(term, cell->style), (int)term_fit(cell->text, space), cell->text,
+			space ? dots : "", term_off(term, cell->style));
+		return;
+	}
 	if (column->align == TABLE_RIGHT)
 		fprintf(out, "%*s", (int)(width - term_columns(cell->text)), "");
 	term_paragraph(out, term, cell->style, at, at, cell->text);
@@ -142,7 +150,7 @@ static void row_print(const struct table *table, FILE *out, const struct term *t
 
 	for (size_t c = 0; c < end; c++)
 		at += widths[c] ? widths[c] + GAP : 0;
-	if (term->width && end && end == last && term->width < at + LAST_MIN &&
+	if (!term->cut && term->width && end && end == last && term->width < at + LAST_MIN &&
 	    term_columns(cells[end].text) + at > term->width) {
 		below = &cells[end];
 		end = end_find(widths, cells, end - 1);

@@ -21,6 +21,7 @@ struct term {
 	bool utf8;		/* by the locale (LC_ALL, LC_CTYPE, LANG) */
 	unsigned int width;	/* columns; 0 when it is no tty: no limit */
 	unsigned int height;	/* lines; 0 likewise */
+	bool cut;		/* tables cut what is too long, instead of wrapping it; not set by term_detect */
 };
 
 /* Looks at fd, usually 1. Call it again after SIGWINCH. */

@@ -156,6 +156,7 @@ static void screen_draw(struct watch *w)
 	FILE *out;
 
 	term_detect(1, term);
+	term->cut = true; /* a line each: what is cut is in "hamonctl status" */
 	out = open_memstream(&text, &size);
 	if (!out)
 		abort();

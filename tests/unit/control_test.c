@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stddef.h>
 #include <unistd.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -19,17 +20,34 @@
 #define GROUP "daemon" /* a group that every system has, and no test user is in */
 #define GROUP_GID 1
 
-/* Runs fn in a child with these credentials; fn's checks end the child with 1. */
-static void as_user(uid_t uid, gid_t gid, size_t groups_count, const gid_t *groups, void (*fn)(void))
+/* fork(), and the child ends with this process: a test that was killed leaves nobody behind. */
+static pid_t child_fork(void)
 {
-	int status;
 	pid_t pid;
 
 	fflush(NULL);
 	pid = fork();
 	CHECK(pid >= 0);
+	if (!pid)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return pid;
+}
+
+/* Becomes somebody; that forgets what child_fork() asked for. */
+static void user_become(uid_t uid, gid_t gid, size_t groups_count, const gid_t *groups)
+{
+	CHECK(!setgroups(groups_count, groups) && !setgid(gid) && !setuid(uid));
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+}
+
+/* Runs fn in a child with these credentials; fn's checks end the child with 1. */
+static void as_user(uid_t uid, gid_t gid, size_t groups_count, const gid_t *groups, void (*fn)(void))
+{
+	int status;
+	pid_t pid = child_fork();
+
 	if (!pid) {
-		CHECK(!setgroups(groups_count, groups) && !setgid(gid) && !setuid(uid));
+		user_become(uid, gid, groups_count, groups);
 		fn();
 		_exit(0);
 	}
@@ -252,8 +270,7 @@ static void a_late_answer_arrives(void)
 	pid_t pid = server_start(NULL), client;
 	struct json_object *reply;
 
-	fflush(NULL);
-	client = fork();
+	client = child_fork();
 	if (!client) {
 		reply = call_ok(ctl_request("events"));
 		_exit(!json_bool_or(reply, "late", false));
@@ -272,8 +289,7 @@ static void a_client_that_died_is_not_answered(void)
 	pid_t pid = server_start(NULL), client;
 	struct json_object *reply = NULL;
 
-	fflush(NULL);
-	client = fork();
+	client = child_fork();
 	if (!client) {
 		struct json_object *req = ctl_request("events");
 
@@ -409,8 +425,7 @@ static void a_dying_server_ends_the_call(void)
 	pid_t killer;
 	int status;
 
-	fflush(NULL);
-	killer = fork();
+	killer = child_fork();
 	if (!killer) {
 		char path[64], state = 0;
 
@@ -505,10 +520,9 @@ static void a_flood_of_strangers_changes_nothing(void)
 {
 	pid_t pid = server_start(GROUP), flood;
 
-	fflush(NULL);
-	flood = fork();
+	flood = child_fork();
 	if (!flood) {
-		CHECK(!setgroups(0, NULL) && !setgid(NOBODY) && !setuid(NOBODY));
+		user_become(NOBODY, NOBODY, 0, NULL);
 		stranger_floods();
 	}
 	while (status_number("refused_peers") < 90)
@@ -525,7 +539,6 @@ static void impostor_listens(void)
 
 	strcpy(address.sun_path + 1, getenv("HAMON_SERVICE"));
 	CHECK(!bind(fd, (struct sockaddr *)&address, sizeof(address)) && !listen(fd, 5));
-	CHECK_INT(write(1, "", 0), 0);
 	raise(SIGSTOP);
 	pause();
 }
@@ -540,10 +553,9 @@ static void an_impostor_is_not_believed(void)
 	/* Abstract names are the machine's: another build may be testing, or have died while it did. */
 	snprintf(service, sizeof(service), "hamon-test-impostor-%d", (int)getpid());
 	setenv("HAMON_SERVICE", service, 1);
-	fflush(NULL);
-	pid = fork();
+	pid = child_fork();
 	if (!pid) {
-		CHECK(!setgroups(0, NULL) && !setgid(NOBODY) && !setuid(NOBODY));
+		user_become(NOBODY, NOBODY, 0, NULL);
 		impostor_listens();
 	}
 	CHECK_INT(waitpid(pid, &status, WUNTRACED), pid);
