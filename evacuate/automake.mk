@@ -75,3 +75,5 @@ check_PROGRAMS += tests/lab/gate_answers
 tests_lab_gate_answers_SOURCES = tests/lab/gate_answers.c
 tests_lab_gate_answers_CPPFLAGS = $(AM_CPPFLAGS) $(QB_CFLAGS) $(JSON_CFLAGS)
 tests_lab_gate_answers_LDADD = libhamon_control.a libhamon_common.a $(QB_LIBS) $(JSON_LIBS)
+EXTRA_DIST += tests/lab/evacuation.py tests/lab/poweroff.asm tests/lab/test_evacuate_helper.py \
+	tests/lab/test_evacuate_watch.py tests/lab/test_start_gate.py

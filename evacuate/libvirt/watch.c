@@ -18,6 +18,10 @@
 
 #define ALIVE_MS 5000
 #define GATE_RETRY_MS 60000 /* only while the gate is not proven: libvirtd may have been reloaded */
+/*
+ * For a libvirtd whose machine is away (a remote URI). One that is stopped is not found out by this: libvirt's
+ * client does not look at the keepalive while it waits for an answer, so hamond hears nothing, which says it as well.
+ */
 #define KEEPALIVE_S 5
 #define KEEPALIVE_COUNT 3
 
