@@ -172,7 +172,7 @@ static struct json_object *view_make(const struct survey *survey, const struct r
 	return view;
 }
 
-/* A path as an instance with one disk: its format is looked for in its header, as "" says. */
+/* A path as an instance with one disk (a folder: none): its format is looked for in its header, as "" says. */
 static struct domxml *path_domain(const char *path, char kind)
 {
 	struct domxml *dom = calloc(1, sizeof(*dom));
@@ -182,9 +182,11 @@ static struct domxml *path_domain(const char *path, char kind)
 		free(dom);
 		return NULL;
 	}
-	dom->disks = disk;
-	dom->n_disks = kind == 'd' ? 0 : 1;
 	dom->name = strdup(path);
+	dom->disks = disk;
+	if (kind == 'd')
+		return dom;
+	dom->n_disks = 1;
 	disk->target = strdup("path");
 	disk->what = strdup("path");
 	disk->type = strdup(kind == 'b' ? "block" : "file");

@@ -99,7 +99,7 @@ static bool slot_start(struct slot *slot, struct probe *job, const struct probe_
 	}
 	slot->job = job;
 	slot->fd = fds[0];
-	slot->deadline_ms = now + limits->timeout_ms;
+	slot->deadline_ms = now + (job->timeout_ms > limits->timeout_ms ? job->timeout_ms : limits->timeout_ms);
 	if (slot->deadline_ms > limits->until_ms)
 		slot->deadline_ms = limits->until_ms;
 	fcntl(slot->fd, F_SETFL, O_NONBLOCK);

@@ -25,6 +25,7 @@ struct probe {
 	/* Runs in the child: writes its answer to out. Whatever it changes is lost with the child. */
 	void (*run)(void *arg, int out);
 	void *arg;
+	uint64_t timeout_ms; /* of this job when it is more than that of all */
 	enum probe_end end;
 	char *output; /* NUL terminated, owned; NULL when there was none */
 	size_t output_len;

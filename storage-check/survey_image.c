@@ -24,31 +24,57 @@
 #define MEMORY_BYTES_MAX (2ull << 30)
 #define EXIT_NOT_FOUND 127
 
-static _Noreturn void qemu_img_exec(const char *spec, int out, int err)
+/* libgfapi: closing takes it ten seconds. */
+static bool spec_is_gluster(const char *spec)
+{
+	return strstr(spec, "\"driver\":\"gluster\"") != NULL;
+}
+
+/*
+ * A raw image has no chain to be told, so that it opens is all there is to know. qemu-io says that at once, by
+ * its prompt, and is then ended; qemu-img would say it after it has closed the image.
+ */
+static bool spec_is_prompted(const char *spec)
+{
+	return spec_is_gluster(spec) && strstr(spec, "{\"driver\":\"raw\"");
+}
+
+bool image_is_slow(const struct survey_image *image)
+{
+	return spec_is_gluster(image->spec) && !spec_is_prompted(image->spec);
+}
+
+static _Noreturn void qemu_exec(const char *spec, int in, int out, int err)
 {
 	const struct rlimit cpu = { CPU_SECONDS_MAX, CPU_SECONDS_MAX };
 	const struct rlimit memory = { MEMORY_BYTES_MAX, MEMORY_BYTES_MAX };
-	char *const argv[] = { "qemu-img", "info", "--backing-chain", "-U", "--output=json", (char *)spec, NULL };
+	char *const info[] = { "qemu-img", "info", "--backing-chain", "-U", "--output=json", (char *)spec, NULL };
+	char *const prompt[] = { "qemu-io", "-r", "-U", (char *)spec, NULL };
+	char *const *argv = spec_is_prompted(spec) ? prompt : info;
 	char *const env[] = { "PATH=" SAFE_PATH, "LC_ALL=C", NULL };
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	setrlimit(RLIMIT_CPU, &cpu);
 	setrlimit(RLIMIT_AS, &memory);
 	signal(SIGPIPE, SIG_DFL);
+	dup2(in, 0);
 	dup2(out, 1);
 	dup2(err, 2);
 	setenv("PATH", SAFE_PATH, 1); /* execvpe searches the caller's */
-	execvpe("qemu-img", argv, env);
+	execvpe(argv[0], argv, env);
 	_exit(EXIT_NOT_FOUND);
 }
 
-/* Reads both pipes to their ends; what is beyond the room is dropped, and *len then is the room. */
-static void pipes_read(int fds[2], char *bufs[2], const size_t rooms[2], size_t lens[2])
+/*
+ * Reads both pipes to their ends; what is beyond the room is dropped, and *len then is the room. With prompt the
+ * first word on stdout is enough.
+ */
+static void pipes_read(int fds[2], char *bufs[2], const size_t rooms[2], size_t lens[2], bool prompt)
 {
 	struct pollfd polls[2] = { { .fd = fds[0], .events = POLLIN }, { .fd = fds[1], .events = POLLIN } };
 	char dropped[4096];
 
-	while (polls[0].fd >= 0 || polls[1].fd >= 0) {
+	while ((polls[0].fd >= 0 || polls[1].fd >= 0) && !(prompt && lens[0])) {
 		if (poll(polls, 2, -1) < 0)
 			continue;
 		for (int i = 0; i < 2; i++) {
@@ -67,14 +93,13 @@ static void pipes_read(int fds[2], char *bufs[2], const size_t rooms[2], size_t 
 	}
 }
 
-/* qemu-img's own words, one line, without the long json: name at their front. */
+/* qemu-img's own words, one line, without the long json: name at their front. Libraries may log before them. */
 static void error_shorten(const char *spec, char *text)
 {
-	char *start = text, *at;
+	char *start = strstr(text, "qemu-img: "), *at;
 
-	text[strcspn(text, "\n")] = '\0';
-	if (!strncmp(start, "qemu-img: ", 10))
-		start += 10;
+	start = start ? start + 10 : text;
+	start[strcspn(start, "\n")] = '\0';
 	at = strstr(start, spec);
 	if (at && at - start < 20 && !strncmp(at + strlen(spec), "': ", 3))
 		start = at + strlen(spec) + 3;
@@ -98,23 +123,31 @@ static const char *parse_error(int rc)
 	}
 }
 
+/* What is wrong with the answer, or NULL; names are those of the chain. */
+static const char *answer_error(int status, const char *spec, const char *text, size_t len, char *error,
+				char ***names, size_t *n)
+{
+	int rc;
+
+	if (spec_is_prompted(spec) && len && !strncmp(text, "qemu-io> ", 9))
+		return NULL;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_NOT_FOUND)
+		return "qemu-img is not installed on this host";
+	if (!WIFEXITED(status) || WEXITSTATUS(status)) {
+		error_shorten(spec, error);
+		return error[0] ? error : "qemu-img failed without a word";
+	}
+	rc = imginfo_parse(text, len, names, n);
+	return rc ? parse_error(rc) : NULL;
+}
+
 static void answer_write(int out, int status, const char *spec, const char *text, size_t len, char *error)
 {
 	struct json_object *obj = json_object_new_object(), *chain = json_object_new_array();
 	char **names = NULL;
 	size_t n = 0;
-	int rc = 0;
 
-	if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_NOT_FOUND) {
-		json_put_string(obj, "error", "qemu-img is not installed on this host");
-	} else if (!WIFEXITED(status) || WEXITSTATUS(status)) {
-		error_shorten(spec, error);
-		json_put_string(obj, "error", error[0] ? error : "qemu-img failed without a word");
-	} else {
-		rc = imginfo_parse(text, len, &names, &n);
-		if (rc)
-			json_put_string(obj, "error", parse_error(rc));
-	}
+	json_put_string(obj, "error", answer_error(status, spec, text, len, error, &names, &n));
 	for (size_t i = 0; i < n; i++)
 		json_object_array_add(chain, json_object_new_string(names[i]));
 	json_object_object_add(obj, "chain", chain);
@@ -131,19 +164,24 @@ void image_job(void *arg, int out)
 	char *bufs[2] = { text, error };
 	const size_t rooms[2] = { sizeof(text), ERROR_BYTES_MAX };
 	size_t lens[2] = { 0, 0 };
-	int text_pipe[2], error_pipe[2], status = 1;
+	int input[2], output[2], errors[2], status = 1;
+	bool prompt = spec_is_prompted(image->spec);
 	pid_t pid;
 
-	if (pipe2(text_pipe, O_CLOEXEC) || pipe2(error_pipe, O_CLOEXEC))
+	if (pipe2(input, O_CLOEXEC) || pipe2(output, O_CLOEXEC) || pipe2(errors, O_CLOEXEC))
 		return;
 	pid = fork();
 	if (!pid)
-		qemu_img_exec(image->spec, text_pipe[1], error_pipe[1]);
-	close(text_pipe[1]);
-	close(error_pipe[1]);
+		qemu_exec(image->spec, input[0], output[1], errors[1]);
+	close(input[0]);
+	close(output[1]);
+	close(errors[1]);
 	if (pid < 0)
 		return;
-	pipes_read((int[2]){ text_pipe[0], error_pipe[0] }, bufs, rooms, lens);
+	/* Nothing is ever written to its input; its end would end qemu-io. */
+	pipes_read((int[2]){ output[0], errors[0] }, bufs, rooms, lens, prompt);
+	if (prompt && lens[0])
+		kill(pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
 	answer_write(out, status, image->spec, text, lens[0], error);

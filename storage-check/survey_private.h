@@ -58,6 +58,8 @@ struct survey_job {
 void folder_job(void *arg, int out);
 void device_job(void *arg, int out);
 void image_job(void *arg, int out);
+/* Only qemu-img can tell its chain, and that takes long. */
+bool image_is_slow(const struct survey_image *image);
 void folder_read(struct survey *survey, struct survey_folder *folder, const struct probe *probe);
 void device_read(struct survey *survey, struct survey_device *device, const struct probe *probe);
 void image_read(struct survey *survey, struct survey_image *image, const struct probe *probe);

@@ -7,6 +7,8 @@
 #include "hamon/common/clock.h"
 #include "storage-check/survey_private.h"
 
+#define SLOW_CLOSE_MS 10000
+
 /* One walk that collects what has to be looked at. */
 struct collect {
 	struct survey *survey;
@@ -112,6 +114,22 @@ static void round_add(struct round *round, const char *kind, void *object, void 
 	round->n++;
 }
 
+/* libgfapi takes ten seconds to close a volume, and qemu-img speaks only after that. */
+static void images_fill(struct round *round)
+{
+	struct survey *survey = round->survey;
+
+	for (size_t i = 0; i < survey->images.n; i++) {
+		struct survey_image *image = survey->images.items[i];
+		size_t n = round->n;
+
+		if (image->state == SURVEY_WANTED)
+			round_add(round, "image", image, image_job);
+		if (round->n > n && image_is_slow(image))
+			round->probes[n].timeout_ms = survey->limits.probe_timeout_ms + SLOW_CLOSE_MS;
+	}
+}
+
 static void round_fill(struct round *round)
 {
 	struct survey *survey = round->survey;
@@ -122,9 +140,7 @@ static void round_fill(struct round *round)
 	for (size_t i = 0; i < survey->devices.n; i++)
 		if (((struct survey_device *)survey->devices.items[i])->state == SURVEY_WANTED)
 			round_add(round, "device", survey->devices.items[i], device_job);
-	for (size_t i = 0; i < survey->images.n; i++)
-		if (((struct survey_image *)survey->images.items[i])->state == SURVEY_WANTED)
-			round_add(round, "image", survey->images.items[i], image_job);
+	images_fill(round);
 }
 
 static void round_read(struct round *round)
