@@ -312,7 +312,7 @@ class Watch(unittest.TestCase):
             terminal.until("\033[J")
             terminal.type("q")
             text, _ = terminal.end()
-        frame = re.sub(r"\033\[[0-9;?]*[A-Za-z]", "", text.split("\033[H")[1].split("\033[J")[0])
+        frame = re.sub(r"\r|\033\[[0-9;?]*[A-Za-z]", "", text.split("\033[H")[1].split("\033[J")[0])
         rows = frame.split("\n")
         self.assertLessEqual(len(rows), 20)
         self.assertLessEqual(max(len(row) for row in rows), 70)
