@@ -25,6 +25,9 @@ def host_disk(lab, host):
         if os.path.isdir("/var/lib/" + name):
             subprocess.run(["rsync", "-a", "--exclude=images/*", "/var/lib/" + name, root + "/var/lib/"]
                            if shutil.which("rsync") else ["cp", "-a", "/var/lib/" + name, root + "/var/lib/"], check=True)
+    for name in ("glusterd.info", "peers", "vols"):  # of the machine's own, if it ever ran one
+        path = os.path.join(root, "var/lib/glusterd", name)
+        shutil.rmtree(path, ignore_errors=True) if os.path.isdir(path) else os.path.exists(path) and os.unlink(path)
     if lab.stage:
         subprocess.run(["cp", "-a", os.path.join(lab.stage, "etc") + "/.", root + "/etc/"], check=True)
     host.write("/etc/hostname", host.name + "\n")

@@ -1,11 +1,75 @@
-"""What all lab tests share."""
+"""What all lab tests share.
+
+A test that uses `cluster` gets a lab of its own, with hamon on every host: it is up in seconds, and nothing
+that one test did can matter to the next. @pytest.mark.lab(hosts=5, hamon={..}) are Lab's arguments, and boot=False
+leaves the hosts off. Every
+such test ends with the invariant check of cluster.py, and leaves the hosts' logs in $HAMON_LAB_LOGS when it fails.
+"""
 import os
+import re
 import signal
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import pytest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, HERE)
+
+LOGS = os.environ.get("HAMON_LAB_LOGS") or os.path.join(HERE, "..", "..", "build", "lab-logs")
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "lab(**options): arguments for the Lab of this test")
     # A terminated test run ends like an interrupted one: through the finalizers, which take the lab down.
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+
+
+def stage():
+    """The tree that `make install DESTDIR=` made: from tests/all, or of the last build."""
+    folder = os.environ.get("HAMON_STAGE") or os.path.join(HERE, "..", "..", "build", "all", "stage")
+    if not os.path.exists(os.path.join(folder, "usr/local/sbin/hamond")):
+        pytest.fail("no installed hamon in %s: run tests/all, or set HAMON_STAGE" % os.path.abspath(folder), pytrace=False)
+    return os.path.abspath(folder)
+
+
+@pytest.fixture
+def cluster(request):
+    import cluster as cluster_module
+    from lab import Lab
+    options = {}
+    for marker in request.node.iter_markers("lab"):
+        options.update(marker.kwargs)
+    boot = options.pop("boot", True)
+    with Lab(stage=stage(), what=request.node.name, wait=3600, **options) as lab:
+        made = request.node.cluster = cluster_module.Cluster(lab)
+        try:
+            made.up(boot)
+        except BaseException:
+            save_logs(request.node)
+            raise
+        yield made
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_pyfunc_call(pyfuncitem):
+    outcome = yield
+    outcome.get_result()
+    if "cluster" in pyfuncitem.funcargs:
+        pyfuncitem.funcargs["cluster"].check()
+
+
+def save_logs(item):
+    folder = os.path.join(LOGS, re.sub(r"[^A-Za-z0-9_.-]+", "-", item.name))
+    try:
+        item.cluster.save_logs(folder)
+    except Exception as error:  # what failed first is what must be shown
+        return "logs could not be saved: %r" % error
+    return "logs: %s" % os.path.abspath(folder)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed and call.when == "call" and "cluster" in getattr(item, "funcargs", {}):
+        report.sections.append(("cluster", save_logs(item) + "\n" + item.cluster.report()))

@@ -185,7 +185,7 @@ def qemus(lab):
 class Referee(threading.Thread):
     """Watches all the time whether a guest has QEMU processes in two live hosts.
 
-    starts: every QEMU seen, [(time, uuid, host, pid)]. doubles: each pair seen together. An incoming live
+    starts: every QEMU seen, [(boot clock ms of its start, uuid, host, pid)]. doubles: each pair seen together. An incoming live
     migration has two by nature: allow(uuid) says so.
     """
 
@@ -205,12 +205,14 @@ class Referee(threading.Thread):
                 pass  # a host's state changes under our eyes; the next look sees it whole
 
     def look(self):
-        now = time.monotonic()
+        now = time.clock_gettime(time.CLOCK_BOOTTIME)
         for domain, runs in qemus(self.lab).items():
             for host, pid in runs:
                 if (domain, host, pid) not in self._known:
                     self._known.add((domain, host, pid))
-                    self.starts.append((now, domain, host, pid))
+                    started = spaces.start_time(pid)
+                    if started is not None:
+                        self.starts.append((started * 1000 // os.sysconf("SC_CLK_TCK"), domain, host, pid))
             if len({host for host, _ in runs}) > 1 and domain not in self.allowed:
                 self.doubles.append((now, domain, sorted(runs)))
         self.rounds += 1

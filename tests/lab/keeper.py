@@ -20,7 +20,9 @@ import time
 
 import spaces
 
-BASE = "/var/tmp/hamon-lab"
+# Labs do not meet: each is in namespaces of its own. But two at a time are too much for a small machine, and a
+# test that waits for a busy one is hard to read, so there is one for each base.
+BASE = os.environ.get("HAMON_LAB_BASE", "/var/tmp/hamon-lab")
 LOCK = os.path.join(BASE, "lock")
 ROUTE = ["blackhole", "10.77.0.0/16"]
 MARK = ".hamon-lab"
@@ -138,20 +140,25 @@ class Keeper:
         if not route_present():
             self.record["route"] = True
             self.save()
-            subprocess.run(["ip", "route", "add"] + ROUTE, check=True)
+            done = subprocess.run(["ip", "route", "replace"] + ROUTE, capture_output=True, text=True)
+            if done.returncode:
+                raise spaces.LabError("ip route: " + done.stderr.strip())
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.bind(os.path.join(self.folder, "power"))
         self.socket.listen(16)
         self.lab_init = subprocess.Popen([self.tools.init, "lab"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                          text=True, env=self.tools.ENVIRONMENT)
-        # "pid N" from without and "ready" from within: on a busy machine either may come first.
-        told = [self.lab_init.stdout.readline().split() for _ in range(2)]
-        pid = next((int(words[1]) for words in told if words[:1] == ["pid"]), None)
-        if pid:
-            self.record["init"] = [pid, spaces.start_time(pid)]
-            self.save()
-        if ["ready"] not in told or not pid:
-            raise spaces.LabError("the lab's namespaces do not start: exit %s" % self.lab_init.wait())
+        pid = ready = None
+        while not (pid and ready):  # from two processes, in any order
+            told = self.lab_init.stdout.readline().split()
+            if not told:
+                with open(os.path.join(self.folder, "keeper.log")) as log:
+                    raise spaces.LabError("labinit: exit %s: %s" % (self.lab_init.wait(), log.read()))
+            if told[0] == "pid":
+                pid = int(told[1])
+                self.record["init"] = [pid, spaces.start_time(pid)]
+                self.save()
+            ready = ready or told == ["ready"]
         print(json.dumps(self.record), flush=True)
 
     def loop(self):
@@ -260,7 +267,11 @@ def main():
         signal.signal(number, lambda *_: None)  # not SIG_IGN, which the programs we start would inherit
     keeper = Keeper(sys.argv[1], int(sys.argv[2]))
     try:
-        keeper.start()
+        try:
+            keeper.start()
+        except Exception as error:
+            print(json.dumps({"error": str(error)}), flush=True)
+            raise
         keeper.loop()
     finally:
         keeper.down()

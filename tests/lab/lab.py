@@ -32,6 +32,7 @@ import config
 import guests
 import keeper
 import spaces
+import stores
 from spaces import LabError, wait_until
 
 NETWORKS = (0, 1)  # the two knet links, 10.77.0.0/24 and 10.77.1.0/24; also where storage servers are
@@ -97,6 +98,8 @@ class Host:
                 raise LabError("%s is on already" % self.name)
             self._boot_spaces()
             self._boot_network(cut)
+        for path, backing in self._list("fuse"):
+            stores.fuse_mount(self, path, backing)
         for service in self.lab.services if services is None else services:
             self.start(service)
         return self
@@ -128,17 +131,24 @@ class Host:
                  "cut": []}
         self._save(state)
 
-    def _own_binds(self):
+    def _list(self, name):
         try:
-            with open(os.path.join(self.folder, "binds.json")) as binds:
-                return [tuple(pair) for pair in json.load(binds)]
+            with open(os.path.join(self.folder, name + ".json")) as text:
+                return [tuple(entry) for entry in json.load(text)]
         except FileNotFoundError:
             return []
 
+    def _list_add(self, name, entry):
+        entries = self._list(name) + [entry]
+        with open(os.path.join(self.folder, name + ".json"), "w") as out:
+            json.dump(entries, out)
+
+    def _own_binds(self):
+        return self._list("binds")
+
     def bind(self, source, target):
         """From its next boot this host, and no other, has source at target."""
-        with open(os.path.join(self.folder, "binds.json"), "w") as out:
-            json.dump(self._own_binds() + [(source, target)], out)
+        self._list_add("binds", (source, target))
 
     def _save(self, state):
         path = os.path.join(self.folder, "boot.json")
@@ -236,6 +246,9 @@ class Host:
 
     def start_corosync(self):
         self.spawn(["corosync", "-f"], "/var/log/corosync/stderr.log")
+
+    def start_gluster(self):
+        stores.gluster_boot(self)
 
     def start_libvirtd(self, wait=True):
         self.spawn(["libvirtd", "--listen"], "/var/log/libvirt/stderr.log")
@@ -397,10 +410,9 @@ class Lab:
             start_new_session=True)
         os.close(log)
         line = self.keeper.stdout.readline()
-        if not line:
-            with open(os.path.join(self.folder, "keeper.log")) as told:
-                raise LabError("the lab does not start:\n" + told.read())
-        self.record = json.loads(line)
+        self.record = json.loads(line) if line else {"error": "its keeper died"}
+        if "error" in self.record:
+            raise LabError("the lab does not start: %s" % self.record["error"])
         with open(os.path.join(self.folder, "lab.json"), "w") as out:
             json.dump({"options": self.options, "record": self.record}, out)
 

@@ -6,6 +6,7 @@ import bmc
 import guests
 import keeper
 import pytest
+import spaces
 from config import BMC_PASSWORD, BMC_USER, bmc_address
 from lab import Lab
 from spaces import LabError, wait_until
@@ -67,7 +68,6 @@ def test_hosts_have_their_own_identity(lab):
 
 def test_addresses_stay_inside(lab):
     """From the machine itself the lab's addresses lead nowhere, at once."""
-    assert keeper.route_present()
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as wire, pytest.raises(OSError) as refused:
         wire.connect(("10.77.0.1", 9))
     assert refused.value.errno == errno.EINVAL  # what a blackhole route answers, see ip-route(8)
@@ -190,3 +190,53 @@ def test_signals_reach_only_one_host(lab):
 def test_only_one_lab_at_a_time(lab):
     with pytest.raises(LabError, match="another lab is up on this machine .*test_lab.py"):
         Lab().up()
+
+
+def test_iscsi_guest_runs(lab):
+    import stores
+    guest = stores.Iscsi(lab).guest("lun").define(lab.host(1))
+    guest.start(lab.host(1))
+    guest.wait_beating(boots=1)
+    lab.host(1).virsh("destroy", "lun")
+
+
+def test_dead_mount(lab):
+    """A folder of one host through FUSE, whose server stops: reads hang there, and nowhere else."""
+    import stores
+    host = lab.host(3)
+    guest = guests.file_guest(lab, "onfuse", folder="/srv/shared/slow")
+    host.power_off()
+    stores.fuse_over(host, "/srv/shared/slow")
+    host.boot()
+    guest.define(host).start(host)
+    guest.wait_beating(boots=1)
+    host.virsh("destroy", "onfuse")
+    stores.fuse_freeze(host)
+    reader = host.spawn(["cat", "/srv/shared/slow/nothing"])
+    state = lambda: open("/proc/%d/stat" % reader).read().rsplit(")", 1)[1].split()[0]
+    started = spaces.start_time(reader)
+    wait_until("it reads", lambda: spaces.command_name(reader) == "cat" and state() == "S")
+    spaces.kill(reader, started)
+    wait_until("it cannot even be killed", lambda: state() == "D")
+    assert lab.host(1).run(["cat", "/srv/shared/slow/onfuse.img"], text=False).returncode == 0
+    stores.fuse_thaw(host)
+    wait_until("the reader is gone", lambda: spaces.start_time(reader) != started)
+    stores.fuse_freeze(host)
+    host.spawn(["cat", "/srv/shared/slow/nothing"])
+    host.power_off()  # and still the host can lose its power
+
+
+def test_gluster(lab):
+    import stores
+    for host in lab.hosts:
+        if not host.alive():
+            host.boot()
+    lab.each(lambda host: host.start("gluster"))
+    stores.gluster_create(lab)
+    guest = stores.gluster_guest(lab, "replicated").define(lab.host(1))
+    guest.start(lab.host(1))
+    guest.wait_beating(boots=1)
+    lab.host(1).power_off()
+    guest.define(lab.host(2))
+    wait_until("the dead host's lock is given up", lambda: guest.start(lab.host(2), check=False).returncode == 0, 180, 1)
+    assert guest.wait_beating(boots=2).violations == 0
