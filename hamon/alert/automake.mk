@@ -29,3 +29,29 @@ hamon_alert_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS) $(SYSTEMD_CFLAGS)
 hamon_alert_CFLAGS = $(AM_CFLAGS) -pthread
 hamon_alert_LDADD = libhamon_alert.a libhamon_io.a libhamon_common.a $(SYSTEMD_LIBS) $(JSON_LIBS)
 hamon_alert_LDFLAGS = $(AM_LDFLAGS) -pthread
+
+alert_test_libs = libhamon_alert.a libhamon_common.a $(JSON_LIBS)
+
+check_PROGRAMS += tests/unit/alert_queue_test
+TESTS += tests/unit/alert_queue_test
+tests_unit_alert_queue_test_SOURCES = tests/unit/alert_queue_test.c
+tests_unit_alert_queue_test_CPPFLAGS = $(libhamon_alert_a_CPPFLAGS)
+tests_unit_alert_queue_test_LDADD = $(alert_test_libs)
+
+alert_fuzz_targets = tests/fuzz/fuzz_alert_line tests/fuzz/fuzz_alert_options
+check_PROGRAMS += $(alert_fuzz_targets)
+EXTRA_DIST += tests/fuzz/corpus/alert_line tests/fuzz/corpus/alert_options
+tests_fuzz_fuzz_alert_line_SOURCES = tests/fuzz/fuzz_alert_line.c
+tests_fuzz_fuzz_alert_line_CPPFLAGS = $(libhamon_alert_a_CPPFLAGS)
+tests_fuzz_fuzz_alert_line_LDADD = $(alert_test_libs)
+tests_fuzz_fuzz_alert_options_SOURCES = tests/fuzz/fuzz_alert_options.c
+tests_fuzz_fuzz_alert_options_CPPFLAGS = $(libhamon_alert_a_CPPFLAGS)
+tests_fuzz_fuzz_alert_options_LDADD = $(alert_test_libs)
+if LIBFUZZER
+tests_fuzz_fuzz_alert_line_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_alert_options_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+tests_fuzz_fuzz_alert_line_SOURCES += tests/fuzz/main.c
+tests_fuzz_fuzz_alert_options_SOURCES += tests/fuzz/main.c
+TESTS += $(alert_fuzz_targets)
+endif

@@ -134,6 +134,9 @@ static void news_take(struct dispatch *d)
 		switch (news->event) {
 		case SPOOL_LANES:
 			alert_lanes_parse(&d->lanes, news->text, d->loaded_done);
+			for (unsigned int i = 0; i < ALERT_LANES_MAX; i++) /* a clock that was set back */
+				if (d->loaded_done[i] != UINT64_MAX && d->loaded_done[i] > d->queue.last_number)
+					d->queue.last_number = d->loaded_done[i];
 			break;
 		case SPOOL_RECORD:
 			found_take(d, news);

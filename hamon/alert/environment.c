@@ -19,6 +19,10 @@ struct environment {
 	bool failed;
 };
 
+/*
+ * One variable. Control characters become blanks: agents put these texts into mail headers and logs, where a newline
+ * begins something new. The record on stdin has them as they are.
+ */
 __attribute__((format(printf, 3, 4)))
 static void put(struct environment *env, const char *name, const char *format, ...)
 {
@@ -29,6 +33,9 @@ static void put(struct environment *env, const char *name, const char *format, .
 	if (vasprintf(&value, format, args) < 0)
 		value = NULL;
 	va_end(args);
+	for (char *p = value; p && *p; p++)
+		if ((unsigned char)*p < ' ' || *p == 0x7f)
+			*p = ' ';
 	if (!value || asprintf(&variable, "%s=%s", name, value) < 0)
 		env->failed = true;
 	else
