@@ -55,3 +55,9 @@ tests_fuzz_fuzz_alert_line_SOURCES += tests/fuzz/main.c
 tests_fuzz_fuzz_alert_options_SOURCES += tests/fuzz/main.c
 TESTS += $(alert_fuzz_targets)
 endif
+
+dist_man_MANS += doc/hamon-alerts.7
+
+# The program as hamond and as agents see it, Pacemaker's own sample agents among them.
+TESTS += tests/unit/alert_check.py
+EXTRA_DIST += tests/unit/alert_check.py

@@ -838,9 +838,8 @@ class Kinds(unittest.TestCase):
 
     def test_the_manual_lists_them(self):
         with open(os.path.join(SOURCE, "doc/hamon-alerts.7"), encoding="utf-8") as f:
-            manual = f.read().replace("\\-", "-")
-        listed = dict(re.findall(r"(?m)^\.B ([a-z-]+)\n(?:.*\n)*?\.I ([0-9a-f]{32})$", manual))
-        self.assertEqual(listed, {kind: i for kind, (i, _) in self.kinds.items()})
+            listed = re.findall(r"(?m)^\.It Sy (\S+)\n\.Li ([0-9a-f]{32})\n\.Pq Cm (\w+)$", f.read())
+        self.assertEqual(listed, [(kind, i, c) for kind, (i, c) in self.kinds.items()])
 
     def test_every_kind_that_is_recorded_is_known(self):
         used = set()

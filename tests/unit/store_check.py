@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import select
 import shutil
 import signal
 import sqlite3
@@ -699,6 +700,32 @@ class FullDisk(StoreCase):
         seq = self.until_full(store)
         store.kill()
         self.assertEqual({f["value"]["n"] for f in self.started().facts}, {seq - 1} if seq > 1 else set())
+
+    def test_hanging(self):
+        """A file system that was frozen takes no write until it is thawed, like a disk that is gone for a while."""
+        subprocess.run(["umount", self.disk], check=True)
+        image = os.path.join(self.folder, "image")
+        with open(image, "wb") as f:
+            f.truncate(32 << 20)
+        subprocess.run(["mkfs.ext4", "-q", image], check=True)
+        if subprocess.run(["mount", "-o", "loop", image, self.disk], check=False).returncode:
+            subprocess.run(["mount", "-t", "tmpfs", "tmpfs", self.disk], check=True)
+            self.skipTest("no loop devices here")
+        store = self.started()
+        store.ask({"seq": 1, "facts": [fact("a", 1)]})
+        subprocess.run(["fsfreeze", "-f", self.disk], check=True)
+        try:
+            store.send({"seq": 2, "facts": [fact("a", 2)]})
+            state = ""
+            while state != "D":
+                with open("/proc/%d/stat" % store.process.pid, encoding="ascii") as f:
+                    state = f.read().rsplit(")", 1)[1].split()[0]
+            self.assertEqual(select.select([store.process.stdout], [], [], 0)[0], [])
+        finally:
+            subprocess.run(["fsfreeze", "-u", self.disk], check=True)
+        self.assertEqual(store.read()["seq"], 2)
+        store.kill()
+        self.assertEqual(self.started().facts, [fact("a", 2)])
 
     def test_full_at_first(self):
         self.fill()
