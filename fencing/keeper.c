@@ -81,12 +81,11 @@ static __attribute__((noreturn)) void keeper_run(const char *path, const int fds
 
 	setpgid(0, 0);
 	prctl(PR_SET_NAME, "fence-keeper");
-	close(lifeline[1]);
 	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); /* whatever hamon-fence was started with stays here */
 	report.spawn_errno = agent_spawn(path, fds, &agent);
 	/*
 	 * The agent has its ends; a copy of one here would hide the end of the agent's output, and a copy of
-	 * hamon-fence's own stdout would hide that hamon-fence has ended.
+	 * hamon-fence's own stdout, or of its end of the lifeline, would hide that hamon-fence has ended.
 	 */
 	for (int i = 0; i < 3; i++)
 		close(i);

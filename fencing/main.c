@@ -5,7 +5,6 @@
 #include "config.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -55,18 +54,6 @@ static void secrets_keep_in(void)
 
 	prctl(PR_SET_DUMPABLE, 0);
 	setrlimit(RLIMIT_CORE, &none);
-}
-
-/* The pipes of an agent must not land on 0, 1 or 2, whatever this process was started with. */
-static void descriptors_fill(void)
-{
-	int fd;
-
-	do {
-		fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	} while (fd >= 0 && fd < 3);
-	if (fd > 2)
-		close(fd);
 }
 
 /* Reads all of stdin, up to one byte more than a request may have. */
@@ -121,7 +108,6 @@ int main(int argc, char **argv)
 	const struct command *command;
 	int code;
 
-	descriptors_fill();
 	if (argc == 2 && !strcmp(argv[1], "--help"))
 		return usage_print(stdout, EXIT_SUCCESS);
 	if (argc == 2 && !strcmp(argv[1], "--version")) {

@@ -1,5 +1,6 @@
 /* One agent's run: its input, output, environment and end, against a fake agent. */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -121,6 +122,19 @@ static void what_an_agent_leaves_behind_is_not_waited_for(void)
 	CHECK_INT(run.code, 0);
 }
 
+static void what_it_wrote_last_is_read_too(void)
+{
+	struct pollfd keeper;
+
+	/* It has written more than one reading takes, and is gone, before anybody looks. */
+	start("long", "status", clock_boot_ms() + LONG_MS);
+	keeper = (struct pollfd){ .fd = run.keeper_fd, .events = POLLIN };
+	CHECK_INT(poll(&keeper, 1, LONG_MS), 1);
+	finish();
+	CHECK_INT(run.out.len, 60000 + 11);
+	CHECK(!run.out.cut);
+}
+
 static void floods_are_cut(void)
 {
 	do_action("flood", "status", LONG_MS);
@@ -131,7 +145,10 @@ static void floods_are_cut(void)
 	CHECK_INT(run.err.len, AGENT_OUTPUT_MAX);
 	CHECK(run.err.cut && !run.out.cut);
 	CHECK_INT(run.out.len, 11);
-	do_action("endless", "status", 500);
+	start("endless", "status", clock_boot_ms() + LONG_MS);
+	while (!run.out.cut)
+		CHECK_INT(agents_wait((struct agent_run *[]){ &run }, 1, clock_boot_ms() + 10, -1), 0);
+	agent_kill(&run);
 	CHECK_INT(run.end, AGENT_DEADLINE);
 	CHECK_INT(run.out.len, AGENT_OUTPUT_MAX);
 	fake_wait_gone("status.pid");
@@ -211,6 +228,7 @@ int main(void)
 	RUN(deadline_kills_the_whole_group);
 	RUN(clear_kills_too);
 	RUN(what_an_agent_leaves_behind_is_not_waited_for);
+	RUN(what_it_wrote_last_is_read_too);
 	RUN(floods_are_cut);
 	RUN(cannot_be_executed);
 	RUN(checks_of_the_file);

@@ -1,6 +1,4 @@
 /* A fake fence agent, for unit tests only. */
-#include <errno.h>
-#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -38,6 +36,7 @@ static const char script[] =
 	"endless.status) exec yes flood;;\n"
 	"flood.status) head -c 1000000 /dev/zero; power;;\n"
 	"flood-err.status) head -c 1000000 /dev/zero >&2; power;;\n"
+	"long.status) head -c 60000 /dev/zero; power;;\n"
 	"shell.status) exec sh /nonexistent/agent;;\n"
 	"crash.*) kill -SEGV $$;;\n"
 	"tell.*) echo \"out $passwd\"; echo \"ERROR: login with $passwd refused\" >&2; exit 1;;\n"
@@ -132,24 +131,26 @@ void fake_wait_for(const char *name)
 	}
 }
 
-void fake_wait_gone(const char *pid_file)
+bool fake_is_alive(const char *pid_file)
 {
+	char path[64], line[512] = "";
 	pid_t pid = atoi(fake_text(pid_file));
+	FILE *f;
 
 	CHECK(pid > 1);
-	for (int i = 0; !kill(pid, 0); i++) {
-		char stat[64], line[512] = "";
-		FILE *f;
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	f = fopen(path, "r");
+	if (!f)
+		return false;
+	if (!fgets(line, sizeof(line), f))
+		line[0] = '\0'; /* it went while it was looked at */
+	fclose(f);
+	return *line && !strstr(line, ") Z ") && !strstr(line, ") X ");
+}
 
-		/* One that nobody has reaped yet is as good as gone. */
-		snprintf(stat, sizeof(stat), "/proc/%d/stat", pid);
-		f = fopen(stat, "r");
-		if (f) {
-			CHECK(fgets(line, sizeof(line), f) || feof(f) || errno == ESRCH);
-			fclose(f);
-		}
-		if (strstr(line, ") Z "))
-			return;
+void fake_wait_gone(const char *pid_file)
+{
+	for (int i = 0; fake_is_alive(pid_file); i++) {
 		CHECK(i < WAIT_STEPS);
 		usleep(10000);
 	}

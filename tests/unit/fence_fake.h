@@ -5,7 +5,7 @@
 #ifndef HAMON_TESTS_UNIT_FENCE_FAKE_H
 #define HAMON_TESTS_UNIT_FENCE_FAKE_H
 
-#include <stddef.h>
+#include <stdbool.h>
 
 extern char fake_folder[64];
 extern char fake_agent[128];
@@ -21,6 +21,9 @@ void fake_reset(void);
 const char *fake_path(const char *name);
 const char *fake_text(const char *name);
 void fake_touch(const char *name);
+
+/* Whether the process whose pid is in a file lives; one that nobody has reaped yet does not. */
+bool fake_is_alive(const char *pid_file);
 
 /* Waits until the file exists, or until the process is gone. Ends the test after a minute. */
 void fake_wait_for(const char *name);

@@ -180,6 +180,8 @@ static void unknown_options(void)
 {
 	CHECK_INT(parse_seed("pdu.xml"), 0);
 	unknown_option_is("pasword", "unknown option pasword (did you mean password?)");
+	/* passwd is as near, but deprecated. */
+	unknown_option_is("passwrd", "unknown option passwrd (did you mean password?)");
 	unknown_option_is("ipadr", "unknown option ipadr (did you mean ipaddr?)");
 	unknown_option_is("login_timout", "unknown option login_timout (did you mean login_timeout?)");
 	unknown_option_is("xyzzy", "unknown option xyzzy");

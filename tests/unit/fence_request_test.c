@@ -119,7 +119,10 @@ static void limits(void)
 	size_t len;
 
 	memset(text, ' ', sizeof(text) - 1);
+	memcpy(text, "{\"agent\":\"a\"}", 13);
 	CHECK_INT(parse(text), -EBADMSG);
+	text[REQUEST_BYTES_MAX] = '\0';
+	CHECK_INT(parse(text), 0);
 	memset(key, 'k', OPTION_KEY_SIZE);
 	key[OPTION_KEY_SIZE] = '\0';
 	CHECK_INT(options_set(&options, key, "1", false), -E2BIG);
