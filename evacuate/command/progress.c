@@ -26,7 +26,6 @@ static const char *const step_names[] = { "waiting", "starting", "running", "sto
 struct followed {
 	struct json_object *entry; /* of the plan */
 	enum step step;
-	bool moved;		/* it has been seen in another state than held */
 	char host[256], reason[512];
 };
 
@@ -43,7 +42,7 @@ struct progress {
 static bool followed_ended(const struct progress *p, const struct followed *f)
 {
 	if (f->step == STEP_HELD)
-		return f->moved || clock_boot_ms() - p->started_ms > HELD_MS;
+		return clock_boot_ms() - p->started_ms > HELD_MS;
 	return f->step == STEP_RUNNING || f->step == STEP_STOPPED;
 }
 
@@ -137,7 +136,6 @@ static void followed_update(struct progress *p, struct followed *f, struct json_
 	struct followed before = *f;
 
 	f->step = instance_step(instance);
-	f->moved |= f->step != STEP_HELD;
 	snprintf(f->host, sizeof(f->host), "%s", f->step == STEP_RUNNING || f->step == STEP_STARTING ?
 		 json_string_or(instance, "host", "") : "");
 	snprintf(f->reason, sizeof(f->reason), "%s", json_string_or(instance, "reason", ""));

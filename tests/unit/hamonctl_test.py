@@ -106,6 +106,7 @@ class Terminal:
         while self.read():
             pass
         _, status = os.waitpid(self.pid, 0)
+        self.left_echo = self.echoes()
         os.close(self.fd)
         return self.text.replace("\r\n", "\n"), os.waitstatus_to_exitcode(status)
 
@@ -305,6 +306,7 @@ class Watch(unittest.TestCase):
                 text, code = terminal.end()
             self.assertEqual(code, 0)
             self.assertEqual(text.count("\033[?1049h"), 1)
+            self.assertTrue(terminal.left_echo)
 
     def test_screen_stays_inside_the_terminal(self):
         with Server("many") as server:
