@@ -1,0 +1,26 @@
+#!/bin/sh
+# The simulator over the seeds that found bugs, and over some more; `make soak` runs many.
+set -eu
+
+srcdir=${HAMON_SRCDIR:-$(dirname "$0")/../..}
+sim=${HAMON_BUILDDIR:-.}/tests/sim/sim
+
+failed=0
+run() {
+	"$sim" "$@" || { failed=1; echo "failed: sim $*"; }
+}
+
+n=0
+while read -r seed found; do
+	case $seed in
+	'' | '#'*) continue ;;
+	esac
+	n=$((n + 1))
+	"$sim" --seeds "$seed-$seed" || { failed=1; echo "seed $seed failed again; it found: $found"; }
+done <"$srcdir/tests/sim/seeds"
+# An empty list would pass in silence.
+[ "$n" -gt 0 ] || { echo "no seeds in $srcdir/tests/sim/seeds"; exit 1; }
+
+run --seeds 1-120
+run --hosts 2 --seeds 1-60
+exit $failed
