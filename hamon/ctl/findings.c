@@ -70,7 +70,10 @@ static void host_up_judge(struct findings *f, struct json_object *host, enum fin
 
 	if (strcmp(json_string_or(host, "state", "unknown"), "admitted"))
 		return;
-	if (strcmp(json_string_or(host, "daemon", "unknown"), "running"))
+	if (!json_bool_or(host, "member", true))
+		add(f, level, json_string_or(host, "reason", NULL), "when it is dead for certain: hamonctl confirm-fenced",
+		    "host %s is away", name);
+	else if (strcmp(json_string_or(host, "daemon", "unknown"), "running"))
 		add(f, level, "it is watched as a node, but tells nothing about its instances",
 		    "on that host: systemctl start hamond", "hamond does not run on %s", name);
 	else if (!strcmp(libvirt, "hung") || !strcmp(libvirt, "down"))

@@ -336,6 +336,7 @@ static struct json_object *plan_line(struct daemon *d, size_t slot, const struct
 	const struct host_fact *owner = NULL;
 	struct core_host_view host;
 	enum verdict best = VERDICT_UNKNOWN;
+	bool owner_present = false;
 	char reason[CORE_TEXT_SIZE] = "";
 	const char *action = "start", *code = NULL, *to = NULL, *why;
 
@@ -346,6 +347,7 @@ static struct json_object *plan_line(struct daemon *d, size_t slot, const struct
 			continue;
 		if (host.nodeid == view->place->owner) {
 			owner = host.fact;
+			owner_present = host.present;
 			continue;
 		}
 		if (host.fact->state != HOST_ADMITTED || !host.daemon ||
@@ -367,9 +369,9 @@ static struct json_object *plan_line(struct daemon *d, size_t slot, const struct
 	} else if (!view->place->released && owner && owner->state != HOST_DEAD &&
 		   owner->state != HOST_QUARANTINED && owner->epoch <= view->place->owner_epoch) {
 		action = "refuse";
-		code = owner->state == HOST_LOST ? "not-certified" : "host-alive";
+		code = owner_present ? "host-alive" : "not-certified";
 		snprintf(reason, sizeof(reason), "%s is %s, not certified dead", owner->name,
-			 owner->state == HOST_LOST ? "lost" : "alive");
+			 owner_present ? "alive" : owner->state == HOST_LOST ? "lost" : "away");
 	} else if (view->place->wish == WISH_STOPPED) {
 		action = "stopped";
 		snprintf(reason, sizeof(reason), "it was stopped, and stays so");
