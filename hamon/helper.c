@@ -1,10 +1,11 @@
 /*
  * Helper processes, see helper.h.
  *
- * A helper's end has two halves: helper_report, which tells it, and helper_reap, which frees it. They come together
- * when its pidfd says that the process is gone. A killed process that stays (uninterruptible sleep, a debugger that
- * holds it) is reported after HELPER_REAP_MS and reaped whenever the kernel lets it go. The group is killed before the
- * leader is reaped: until then the kernel cannot give the group's number to another one.
+ * A helper's end has two halves: helper_report, which tells it, and helper_reap, which frees it.
+ * They come together when its pidfd says that the process is gone. A killed process that stays
+ * (uninterruptible sleep, a debugger that holds it) is reported after HELPER_REAP_MS and reaped
+ * whenever the kernel lets it go. The group is killed before the leader is reaped: until then the
+ * kernel cannot give the group's number to another one.
  */
 #include <errno.h>
 #include <poll.h>
@@ -47,7 +48,8 @@ static void helper_timer_clear(struct helper *helper)
 static int helper_timer_set(struct helper *helper, uint64_t ms, qb_loop_timer_dispatch_fn fn)
 {
 	helper_timer_clear(helper);
-	return qb_loop_timer_add(helper->pool->loop, QB_LOOP_MED, ms * QB_TIME_NS_IN_MSEC, helper, fn, &helper->timer);
+	return qb_loop_timer_add(helper->pool->loop, QB_LOOP_MED, ms * QB_TIME_NS_IN_MSEC, helper,
+				 fn, &helper->timer);
 }
 
 /* The end */
@@ -170,7 +172,8 @@ static void helper_deadline(void *data)
 /* Everything that can still fail once the process runs. */
 static int helper_watch(struct helper *helper, uint64_t deadline_ms)
 {
-	int rc = qb_loop_poll_add(helper->pool->loop, QB_LOOP_MED, helper->pidfd, POLLIN, helper, helper_gone);
+	int rc = qb_loop_poll_add(helper->pool->loop, QB_LOOP_MED, helper->pidfd, POLLIN, helper,
+				  helper_gone);
 
 	if (!rc)
 		rc = helper_io_start(helper);
@@ -231,7 +234,8 @@ struct helper *helper_start(struct helper_pool *pool, const struct helper_spec *
 	if (spec->input)
 		rc = helper_queue(helper, spec->input, strlen(spec->input));
 	if (!rc)
-		rc = helper_spawn(spec->path, spec->argv, spec->env, &helper->pid, &helper->pidfd, helper->fds);
+		rc = helper_spawn(spec->path, spec->argv, spec->env, &helper->pid, &helper->pidfd,
+				  helper->fds);
 	if (!rc) {
 		rc = helper_watch(helper, spec->deadline_ms);
 		if (rc) {
@@ -261,7 +265,8 @@ int helper_pool_new(qb_loop_t *loop, struct helper_pool **ret_pool)
 	pool->loop = loop;
 	/* A helper that dies while it is being written to is no reason to die with it. */
 	signal(SIGPIPE, SIG_IGN);
-	/* Whoever started this process may have left SIGCHLD ignored, and then nothing could be reaped. */
+	/* Whoever started this process may have left SIGCHLD ignored, and then nothing could be
+	 * reaped. */
 	if (!sigaction(SIGCHLD, NULL, &action) && action.sa_handler == SIG_IGN)
 		signal(SIGCHLD, SIG_DFL);
 	*ret_pool = pool;

@@ -1,6 +1,6 @@
 /*
- * The pipes of a helper. Nothing here blocks, and nothing that a helper writes, or does not read, costs more than the
- * bounds in helper.h.
+ * The pipes of a helper. Nothing here blocks, and nothing that a helper writes, or does not read,
+ * costs more than the bounds in helper.h.
  */
 #include <errno.h>
 #include <poll.h>
@@ -14,7 +14,8 @@
 #include "hamon/common/json.h"
 #include "hamon/helper_private.h"
 
-#define HELPER_DRAIN_READS 64 /* of LINES_READ_MAX bytes after the end: more than any pipe holds */
+/* Of LINES_READ_MAX bytes, after the end: more than any pipe holds. */
+#define HELPER_DRAIN_READS 64
 
 /* The descriptor leaves the loop before it is closed: libqb finds its entries by number. */
 void helper_close(struct helper *helper, int which)
@@ -77,7 +78,8 @@ static void helper_say(struct helper *helper, const char *text, size_t len)
 	helper->on_stderr(helper->user, helper, line);
 }
 
-static void helper_note(struct helper *helper, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void helper_note(struct helper *helper, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 static void helper_note(struct helper *helper, const char *format, ...)
 {
@@ -109,7 +111,8 @@ static void helper_take_line(struct helper *helper, const char *line, size_t len
 	if (json_parse(line, len, &obj) || !json_object_is_type(obj, json_type_object)) {
 		json_object_put(obj);
 		helper->pool->stats.lines_dropped++;
-		helper_note(helper, "dropped a line of %zu bytes on stdout that is no JSON object", len);
+		helper_note(helper, "dropped a line of %zu bytes on stdout that is no JSON object",
+			    len);
 		return;
 	}
 	helper->pool->stats.lines++;
@@ -134,13 +137,15 @@ static void helper_deliver(struct helper *helper, int which, bool at_end)
 		return;
 	helper->pool->stats.lines_dropped += helper->out.dropped - helper->out_dropped_told;
 	helper->out_dropped_told = helper->out.dropped;
-	helper_note(helper, "dropped a line on stdout that is longer than %d bytes", HELPER_LINE_MAX);
+	helper_note(helper, "dropped a line on stdout that is longer than %d bytes",
+		    HELPER_LINE_MAX);
 }
 
 /* One read; false when there is nothing more to come, now or at all. */
 static bool helper_read(struct helper *helper, int which)
 {
-	long got = lines_read(which == HELPER_OUT ? &helper->out : &helper->err, helper->fds[which]);
+	long got =
+	    lines_read(which == HELPER_OUT ? &helper->out : &helper->err, helper->fds[which]);
 
 	if (got == -EAGAIN)
 		return false;
@@ -151,7 +156,8 @@ static bool helper_read(struct helper *helper, int which)
 	return false;
 }
 
-/* Poll callbacks return 0 always: -1 would leave a dead entry that costs a sleep at every later wake. */
+/* Poll callbacks return 0 always: -1 would leave a dead entry that costs a sleep at every later
+ * wake. */
 static int32_t helper_readable(int32_t fd, int32_t revents, void *data)
 {
 	struct helper *helper = data;
@@ -176,10 +182,12 @@ static void helper_drain(struct helper *helper, int which)
 int helper_io_start(struct helper *helper)
 {
 	qb_loop_t *loop = helper->pool->loop;
-	int rc = qb_loop_poll_add(loop, QB_LOOP_MED, helper->fds[HELPER_OUT], POLLIN, helper, helper_readable);
+	int rc = qb_loop_poll_add(loop, QB_LOOP_MED, helper->fds[HELPER_OUT], POLLIN, helper,
+				  helper_readable);
 
 	if (!rc)
-		rc = qb_loop_poll_add(loop, QB_LOOP_MED, helper->fds[HELPER_ERR], POLLIN, helper, helper_readable);
+		rc = qb_loop_poll_add(loop, QB_LOOP_MED, helper->fds[HELPER_ERR], POLLIN, helper,
+				      helper_readable);
 	return rc;
 }
 
@@ -204,13 +212,15 @@ void helper_write(struct helper *helper)
 		if (put >= 0) {
 			helper->input_start += (size_t)put;
 		} else if (errno == EAGAIN) {
-			if (!helper->is_writing && !qb_loop_poll_add(helper->pool->loop, QB_LOOP_MED,
-								     helper->fds[HELPER_IN], POLLOUT, helper,
-								     helper_writable))
+			if (!helper->is_writing &&
+			    !qb_loop_poll_add(helper->pool->loop, QB_LOOP_MED,
+					      helper->fds[HELPER_IN], POLLOUT, helper,
+					      helper_writable))
 				helper->is_writing = true;
 			return;
 		} else if (errno != EINTR) {
-			/* It has closed its stdin, or it is dying: no failure in itself, its result will tell. */
+			/* It has closed its stdin, or it is dying: no failure in itself, its result
+			 * will tell. */
 			helper_drop_input(helper);
 			helper_close(helper, HELPER_IN);
 		}
@@ -274,8 +284,9 @@ int helper_send(struct helper *helper, const char *line)
 
 int helper_send_json(struct helper *helper, struct json_object *obj)
 {
-	return helper_send(helper, json_object_to_json_string_ext(obj, JSON_C_TO_STRING_PLAIN |
-									JSON_C_TO_STRING_NOSLASHESCAPE));
+	return helper_send(helper,
+			   json_object_to_json_string_ext(obj, JSON_C_TO_STRING_PLAIN |
+								   JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
 size_t helper_unsent_bytes(const struct helper *helper)

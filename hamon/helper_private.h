@@ -1,4 +1,5 @@
-/* What the files of the helper module share: helper.c (life and death), helper_io.c (the pipes), helper_spawn.c. */
+/* What the files of the helper module share: helper.c (life and death), helper_io.c (the pipes),
+ * helper_spawn.c. */
 #ifndef HAMON_HELPER_PRIVATE_H
 #define HAMON_HELPER_PRIVATE_H
 
@@ -12,14 +13,14 @@ struct helper {
 	struct helper_pool *pool;
 	pid_t pid;
 	int pidfd, fds[3]; /* -1 = closed and out of the loop; pidfd: -1 = out of the loop */
-	bool is_writing; /* stdin waits in the loop for room */
+	bool is_writing;   /* stdin waits in the loop for room */
 	bool keep_stdin;
 	unsigned int tag;
 	bool is_killed; /* by the deadline or by helper_kill */
 	bool is_silent; /* helper_kill: no more on_line */
 	bool is_reported;
 	enum helper_end end;
-	uint64_t gone_ms; /* when the pidfd said so, 0 = not yet */
+	uint64_t gone_ms;	    /* when the pidfd said so, 0 = not yet */
 	qb_loop_timer_handle timer; /* the deadline; after the kill, the wait for the end */
 	char *input;
 	size_t input_start, input_end, input_size;
@@ -59,10 +60,11 @@ void helper_io_finish(struct helper *helper);
 void helper_io_free(struct helper *helper);
 
 /*
- * Starts a program with its stdin, stdout and stderr on three pipes, as helper.h says. Returns 0, *ret_pid, a pidfd
- * and this side's ends of the pipes, all close-on-exec, the pipes non-blocking; or -errno and nothing.
+ * Starts a program with its stdin, stdout and stderr on three pipes, as helper.h says. Returns 0,
+ * *ret_pid, a pidfd and this side's ends of the pipes, all close-on-exec, the pipes non-blocking;
+ * or -errno and nothing.
  */
-int helper_spawn(const char *path, const char *const *argv, const char *const *env, pid_t *ret_pid, int *ret_pidfd,
-		 int ret_fds[3]);
+int helper_spawn(const char *path, const char *const *argv, const char *const *env, pid_t *ret_pid,
+		 int *ret_pidfd, int ret_fds[3]);
 
 #endif

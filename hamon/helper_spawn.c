@@ -1,6 +1,7 @@
 /*
- * How a helper process is made. posix_spawn shares this process's memory until the exec (like vfork), so the cost does
- * not grow with it, and between the two no code of this program runs: libqb's signal pipe cannot be touched.
+ * How a helper process is made. posix_spawn shares this process's memory until the exec (like
+ * vfork), so the cost does not grow with it, and between the two no code of this program runs:
+ * libqb's signal pipe cannot be touched.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,8 +17,8 @@
 #include "hamon/helper_private.h"
 
 static const char *const env_default[] = {
-	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-	"LANG=C",
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "LANG=C",
 };
 
 #define ENV_DEFAULTS (sizeof(env_default) / sizeof(*env_default))
@@ -57,7 +58,8 @@ static const char **env_make(const char *const *more)
 	return env;
 }
 
-/* Above 2, so that no dup2 in the child hits a pipe that is still needed, even if this process has no stdin. */
+/* Above 2, so that no dup2 in the child hits a pipe that is still needed, even if this process has
+ * no stdin. */
 static int fd_lift(int *fd)
 {
 	int lifted;
@@ -112,7 +114,7 @@ static int attributes_set(posix_spawnattr_t *attr)
 	sigfillset(&all);
 	/* A real-time priority of ours is not for the helpers. */
 	rc = posix_spawnattr_setflags(attr, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF |
-						    POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSCHEDULER);
+						POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSCHEDULER);
 	if (!rc)
 		rc = posix_spawnattr_setpgroup(attr, 0);
 	if (!rc)
@@ -139,8 +141,8 @@ static int actions_set(posix_spawn_file_actions_t *actions, const int theirs[3])
 	return -rc;
 }
 
-static int process_start(const char *path, const char *const *argv, const char *const *env, const int theirs[3],
-			 pid_t *ret_pid)
+static int process_start(const char *path, const char *const *argv, const char *const *env,
+			 const int theirs[3], pid_t *ret_pid)
 {
 	posix_spawn_file_actions_t actions;
 	posix_spawnattr_t attr;
@@ -157,14 +159,15 @@ static int process_start(const char *path, const char *const *argv, const char *
 	if (!rc)
 		rc = actions_set(&actions, theirs);
 	if (!rc)
-		rc = -posix_spawn(ret_pid, path, &actions, &attr, (char *const *)argv, (char *const *)env);
+		rc = -posix_spawn(ret_pid, path, &actions, &attr, (char *const *)argv,
+				  (char *const *)env);
 	posix_spawnattr_destroy(&attr);
 	posix_spawn_file_actions_destroy(&actions);
 	return rc;
 }
 
-int helper_spawn(const char *path, const char *const *argv, const char *const *env, pid_t *ret_pid, int *ret_pidfd,
-		 int ret_fds[3])
+int helper_spawn(const char *path, const char *const *argv, const char *const *env, pid_t *ret_pid,
+		 int *ret_pidfd, int ret_fds[3])
 {
 	int ours[3] = {-1, -1, -1}, theirs[3] = {-1, -1, -1}, pidfd, rc = 0;
 	const char **full_env = env_make(env);

@@ -55,7 +55,8 @@ long lines_read(struct lines *lines, int fd)
 	return got;
 }
 
-static void lines_take(struct lines *lines, size_t len, size_t skip, const char **ret_line, size_t *ret_len)
+static void lines_take(struct lines *lines, size_t len, size_t skip, const char **ret_line,
+		       size_t *ret_len)
 {
 	*ret_line = lines->data + lines->start;
 	*ret_len = len;

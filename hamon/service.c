@@ -26,7 +26,8 @@ static int service_address(struct service *service, const char *text)
 {
 	size_t len = strlen(text);
 
-	if (len < 2 || len >= sizeof(service->address.sun_path) || (text[0] != '/' && text[0] != '@'))
+	if (len < 2 || len >= sizeof(service->address.sun_path) ||
+	    (text[0] != '/' && text[0] != '@'))
 		return -EINVAL;
 	service->address.sun_family = AF_UNIX;
 	memcpy(service->address.sun_path, text, len);
@@ -132,7 +133,8 @@ int service_reloading(struct service *service)
 	struct timespec now;
 	char text[80];
 
-	/* Type=notify-reload asks for the time as well, to tell an old READY from the one that ends this. */
+	/* Type=notify-reload asks for the time as well, to tell an old READY from the one that ends
+	 * this. */
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	snprintf(text, sizeof(text), "RELOADING=1\nMONOTONIC_USEC=%lld",
 		 (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);

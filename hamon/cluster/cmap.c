@@ -1,9 +1,10 @@
 /*
  * corosync's configuration and link states, see cmap.h.
  *
- * Two connections, since a cmap handle is bound to one map: the configuration and the statistics. Reading is
- * synchronous and has no timeout in the library, so it is done while connecting, and again only after corosync has
- * just told of a change. Link states come by tracking: corosync looks at its trackers every 1.5 s.
+ * Two connections, since a cmap handle is bound to one map: the configuration and the statistics.
+ * Reading is synchronous and has no timeout in the library, so it is done while connecting, and
+ * again only after corosync has just told of a change. Link states come by tracking: corosync looks
+ * at its trackers every 1.5 s.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -61,8 +62,10 @@ static void key_read(struct cmap *cmap, struct config_reader *reader, const char
 	size_t len = sizeof(value) - 1;
 	cmap_value_types_t type;
 
-	/* A key that just went, or a value that is too long to be one of ours, is as good as absent. */
-	if (cmap_get(cmap->config_handle, key, &value, &len, &type) != CS_OK || len >= sizeof(value))
+	/* A key that just went, or a value that is too long to be one of ours, is as good as
+	 * absent. */
+	if (cmap_get(cmap->config_handle, key, &value, &len, &type) != CS_OK ||
+	    len >= sizeof(value))
 		return;
 	if (type == CMAP_VALUETYPE_STRING) {
 		value.text[len] = '\0';
@@ -93,7 +96,7 @@ static cs_error_t prefix_read(struct cmap *cmap, struct config_reader *reader, c
 }
 
 static const char *const config_prefixes[] = {
-	"nodelist.", "totem.", "quorum.", "runtime.config.totem.", "runtime.votequorum.",
+    "nodelist.", "totem.", "quorum.", "runtime.config.totem.", "runtime.votequorum.",
 };
 
 static int config_read(struct cmap *cmap)
@@ -104,7 +107,8 @@ static int config_read(struct cmap *cmap)
 
 	if (!reader)
 		return -ENOMEM;
-	for (size_t i = 0; error == CS_OK && i < sizeof(config_prefixes) / sizeof(*config_prefixes); i++)
+	for (size_t i = 0; error == CS_OK && i < sizeof(config_prefixes) / sizeof(*config_prefixes);
+	     i++)
 		error = prefix_read(cmap, reader, config_prefixes[i]);
 	if (error != CS_OK)
 		goto out;
@@ -128,8 +132,9 @@ static bool link_key_parse(const char *key, uint32_t *ret_nodeid, unsigned int *
 {
 	int used = 0;
 
-	return sscanf(key, LINK_PREFIX "%5u.link%2u.connected%n", ret_nodeid, ret_link, &used) == 2 && used &&
-	       !key[used] && *ret_link < CLUSTER_LINKS_MAX;
+	return sscanf(key, LINK_PREFIX "%5u.link%2u.connected%n", ret_nodeid, ret_link, &used) ==
+		   2 &&
+	       used && !key[used] && *ret_link < CLUSTER_LINKS_MAX;
 }
 
 static struct link *link_find(struct cmap *cmap, uint32_t nodeid, unsigned int number)
@@ -146,8 +151,9 @@ static void link_tell(struct cmap *cmap, const struct link *link)
 		cmap->callbacks.on_link(cmap->user, link->nodeid, link->number, link->connected);
 }
 
-static void link_notify(cmap_handle_t handle, cmap_track_handle_t track, int32_t event, const char *key,
-			struct cmap_notify_value value, struct cmap_notify_value old, void *user)
+static void link_notify(cmap_handle_t handle, cmap_track_handle_t track, int32_t event,
+			const char *key, struct cmap_notify_value value,
+			struct cmap_notify_value old, void *user)
 {
 	struct cmap *cmap = user;
 	unsigned int number;
@@ -165,7 +171,8 @@ static void link_notify(cmap_handle_t handle, cmap_track_handle_t track, int32_t
 	link_tell(cmap, link);
 }
 
-/* A link that is new here: its state, and a tracker of its own (corosync tells no changes below a prefix). */
+/* A link that is new here: its state, and a tracker of its own (corosync tells no changes below a
+ * prefix). */
 static cs_error_t link_add(struct cmap *cmap, const char *key, uint32_t nodeid, unsigned int number)
 {
 	struct link *link;
@@ -178,7 +185,8 @@ static cs_error_t link_add(struct cmap *cmap, const char *key, uint32_t nodeid, 
 	error = cmap_get_uint8(cmap->stats_handle, key, &connected);
 	if (error != CS_OK)
 		return error == CS_ERR_NOT_EXIST ? CS_OK : error;
-	error = cmap_track_add(cmap->stats_handle, key, CMAP_TRACK_MODIFY, link_notify, cmap, &track);
+	error =
+	    cmap_track_add(cmap->stats_handle, key, CMAP_TRACK_MODIFY, link_notify, cmap, &track);
 	if (error != CS_OK)
 		return error;
 	link = &cmap->links[cmap->n_links++];
@@ -249,8 +257,9 @@ static void cmap_reread(void *data)
 		conn_lost(&cmap->conn);
 }
 
-static void config_notify(cmap_handle_t handle, cmap_track_handle_t track, int32_t event, const char *key,
-			  struct cmap_notify_value value, struct cmap_notify_value old, void *user)
+static void config_notify(cmap_handle_t handle, cmap_track_handle_t track, int32_t event,
+			  const char *key, struct cmap_notify_value value,
+			  struct cmap_notify_value old, void *user)
 {
 	struct cmap *cmap = user;
 
@@ -260,18 +269,22 @@ static void config_notify(cmap_handle_t handle, cmap_track_handle_t track, int32
 
 static cs_error_t cmap_track(struct cmap *cmap)
 {
-	const int32_t all = CMAP_TRACK_ADD | CMAP_TRACK_DELETE | CMAP_TRACK_MODIFY | CMAP_TRACK_PREFIX;
-	/* Of what corosync computes itself only the token matters; the rest of runtime.* changes all the time. */
-	static const char *const prefixes[] = {"nodelist.", "totem.", "quorum.", "runtime.config.totem.token"};
+	const int32_t all =
+	    CMAP_TRACK_ADD | CMAP_TRACK_DELETE | CMAP_TRACK_MODIFY | CMAP_TRACK_PREFIX;
+	/* Of what corosync computes itself only the token matters; the rest of runtime.* changes
+	 * all the time. */
+	static const char *const prefixes[] = {"nodelist.", "totem.", "quorum.",
+					       "runtime.config.totem.token"};
 	cmap_track_handle_t track;
 	cs_error_t error = CS_OK;
 
 	for (size_t i = 0; error == CS_OK && i < sizeof(prefixes) / sizeof(*prefixes); i++)
-		error = cmap_track_add(cmap->config_handle, prefixes[i], all, config_notify, cmap, &track);
+		error = cmap_track_add(cmap->config_handle, prefixes[i], all, config_notify, cmap,
+				       &track);
 	if (error == CS_OK)
 		error = cmap_track_add(cmap->stats_handle, "stats.knet.",
-				       CMAP_TRACK_ADD | CMAP_TRACK_DELETE | CMAP_TRACK_PREFIX, config_notify, cmap,
-				       &track);
+				       CMAP_TRACK_ADD | CMAP_TRACK_DELETE | CMAP_TRACK_PREFIX,
+				       config_notify, cmap, &track);
 	return error;
 }
 
@@ -320,7 +333,8 @@ static cs_error_t cmap_dispatch_one(void *user, unsigned int which)
 {
 	struct cmap *cmap = user;
 
-	return cmap_dispatch(which ? cmap->stats_handle : cmap->config_handle, CS_DISPATCH_ONE_NONBLOCKING);
+	return cmap_dispatch(which ? cmap->stats_handle : cmap->config_handle,
+			     CS_DISPATCH_ONE_NONBLOCKING);
 }
 
 static void cmap_down(void *user)
@@ -332,13 +346,14 @@ static void cmap_down(void *user)
 }
 
 static const struct conn_ops cmap_ops = {
-	.open = cmap_open,
-	.dispatch = cmap_dispatch_one,
-	.close = cmap_close,
-	.down = cmap_down,
+    .open = cmap_open,
+    .dispatch = cmap_dispatch_one,
+    .close = cmap_close,
+    .down = cmap_down,
 };
 
-int cmap_start(qb_loop_t *loop, const struct cmap_callbacks *callbacks, void *user, struct cmap **ret_cmap)
+int cmap_start(qb_loop_t *loop, const struct cmap_callbacks *callbacks, void *user,
+	       struct cmap **ret_cmap)
 {
 	struct cmap *cmap = calloc(1, sizeof(*cmap));
 	int rc;

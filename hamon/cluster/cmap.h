@@ -1,7 +1,7 @@
 /*
- * corosync's configuration and link states (cmap_overview(3), cmap_keys(7)), read-only. Everything is checked
- * before it is handed out: it comes from a file that people edit. Reconnects by itself; corosync may be absent at
- * start. One thread: the loop's.
+ * corosync's configuration and link states (cmap_overview(3), cmap_keys(7)), read-only. Everything
+ * is checked before it is handed out: it comes from a file that people edit. Reconnects by itself;
+ * corosync may be absent at start. One thread: the loop's.
  */
 #ifndef HAMON_CLUSTER_CMAP_H
 #define HAMON_CLUSTER_CMAP_H
@@ -17,9 +17,10 @@
 #define CLUSTER_HOST_SIZE 64
 
 struct cluster_node {
-	uint32_t nodeid; /* 1 to 65535 */
-	uint32_t votes; /* quorum_votes, 1 when not given */
-	char name[CLUSTER_HOST_SIZE]; /* letters, digits, '.', '-', '_'; "nodeN" when not given or not usable */
+	uint32_t nodeid;	      /* 1 to 65535 */
+	uint32_t votes;		      /* quorum_votes, 1 when not given */
+	/* Letters, digits, '.', '-', '_', and unique; "nodeN" when not given or not usable. */
+	char name[CLUSTER_HOST_SIZE];
 	uint8_t links; /* how many ringX_addr it has */
 };
 
@@ -29,7 +30,7 @@ struct cluster_config {
 	uint32_t token_ms; /* the effective one */
 	uint32_t consensus_ms;
 	uint32_t expected_votes; /* quorum.expected_votes; 0 when it follows from the node list */
-	bool votequorum; /* quorum.provider is corosync_votequorum; without it quorate means nothing */
+	bool votequorum;	 /* corosync_votequorum provides; otherwise quorate means nothing */
 	bool two_node;
 	bool wait_for_all; /* said, or implied by two_node; the effective value */
 	bool auto_tie_breaker;
@@ -47,29 +48,34 @@ struct cmap_callbacks {
 	/* The configuration after connecting, and whenever it differs from the last one told. */
 	void (*on_config)(void *user, const struct cluster_config *config);
 	/*
-	 * A link to another node came up or went down; after connecting, once for each. A link that is taken out of
-	 * the configuration is told as down. knet notices a cut after about two seconds, and corosync tells it
-	 * up to 1.5 s later.
+	 * A link to another node came up or went down; after connecting, once for each. A link that
+	 * is taken out of the configuration is told as down. knet notices a cut after about two
+	 * seconds, and corosync tells it up to 1.5 s later.
 	 */
 	void (*on_link)(void *user, uint32_t nodeid, unsigned int link, bool connected);
 	void (*on_down)(void *user);
-	/* One sentence for the log: what was wrong in the configuration and what was taken instead. */
+	/*
+	 * One sentence for the log: what was wrong in the configuration and what was taken instead.
+	 */
 	void (*on_note)(void *user, const char *text);
 };
 
 struct cmap;
 
 /* The callbacks are copied, the loop is borrowed. 0 or -ENOMEM; an absent corosync is no error. */
-int cmap_start(qb_loop_t *loop, const struct cmap_callbacks *callbacks, void *user, struct cmap **ret_cmap);
+int cmap_start(qb_loop_t *loop, const struct cmap_callbacks *callbacks, void *user,
+	       struct cmap **ret_cmap);
 
 /* Not from inside a callback; calls nothing back. NULL is fine. */
 void cmap_stop(struct cmap *cmap);
 
-/* The last configuration that was told, or NULL before the first; borrowed until the next on_config. */
+/* The last configuration that was told, or NULL before the first; borrowed until the next
+ * on_config. */
 const struct cluster_config *cmap_config(const struct cmap *cmap);
 
 /* The node of that id or name, or NULL. */
 const struct cluster_node *cluster_node_by_id(const struct cluster_config *config, uint32_t nodeid);
-const struct cluster_node *cluster_node_by_name(const struct cluster_config *config, const char *name);
+const struct cluster_node *cluster_node_by_name(const struct cluster_config *config,
+						const char *name);
 
 #endif

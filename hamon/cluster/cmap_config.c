@@ -9,7 +9,8 @@
 
 #define NODEID_MAX 65535 /* kronosnet's limit */
 #define VOTES_MAX 1000
-#define RAW_NODES_MAX (CLUSTER_NODES_MAX * 2) /* entries of the node list, unusable ones included */
+/* Entries of the node list, unusable ones included. */
+#define RAW_NODES_MAX (CLUSTER_NODES_MAX * 2)
 #define TOKEN_DEFAULT_MS 3000
 #define TOKEN_COEFFICIENT_MS 650
 
@@ -34,7 +35,7 @@ struct config_reader {
 };
 
 static void reader_note(struct config_reader *reader, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+    __attribute__((format(printf, 2, 3)));
 
 static void reader_note(struct config_reader *reader, const char *format, ...)
 {
@@ -84,7 +85,8 @@ static struct raw_node *raw_node_get(struct config_reader *reader, unsigned int 
 }
 
 /* "nodelist.node.12.name" -> entry 12 and "name"; NULL when the key is another one. */
-static struct raw_node *raw_node_of_key(struct config_reader *reader, const char *key, const char **ret_field)
+static struct raw_node *raw_node_of_key(struct config_reader *reader, const char *key,
+					const char **ret_field)
 {
 	static const char prefix[] = "nodelist.node.";
 	unsigned int position;
@@ -227,8 +229,8 @@ static bool name_is_usable(const char *name)
 	if (!len || len >= CLUSTER_HOST_SIZE || name[0] == '.' || name[0] == '-')
 		return false;
 	for (const char *c = name; *c; c++)
-		if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') ||
-		      *c == '.' || *c == '-' || *c == '_'))
+		if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
+		      (*c >= '0' && *c <= '9') || *c == '.' || *c == '-' || *c == '_'))
 			return false;
 	return true;
 }
@@ -239,16 +241,19 @@ static bool name_is_of_other(const char *name, uint32_t nodeid)
 	unsigned int number;
 	int used = 0;
 
-	return sscanf(name, "node%5u%n", &number, &used) == 1 && used && !name[used] && number != nodeid;
+	return sscanf(name, "node%5u%n", &number, &used) == 1 && used && !name[used] &&
+	       number != nodeid;
 }
 
-static void node_name(struct config_reader *reader, struct cluster_node *node, const struct raw_node *raw)
+static void node_name(struct config_reader *reader, struct cluster_node *node,
+		      const struct raw_node *raw)
 {
 	const char *wrong = NULL;
 
 	if (raw->has_name) {
 		if (!name_is_usable(raw->name))
-			wrong = "is not made of letters, digits, '.', '-' and '_' alone, or is longer than 63";
+			wrong = "is not made of letters, digits, '.', '-' and '_' alone, or is "
+				"longer than 63";
 		else if (name_is_of_other(raw->name, node->nodeid))
 			wrong = "is reserved for a node of that number";
 		else if (cluster_node_by_name(&reader->config, raw->name))
@@ -259,8 +264,8 @@ static void node_name(struct config_reader *reader, struct cluster_node *node, c
 	else
 		snprintf(node->name, sizeof(node->name), "node%u", node->nodeid);
 	if (wrong)
-		reader_note(reader, "corosync.conf: the name of node %u %s; it is called %s here", node->nodeid,
-			    wrong, node->name);
+		reader_note(reader, "corosync.conf: the name of node %u %s; it is called %s here",
+			    node->nodeid, wrong, node->name);
 }
 
 static uint8_t links_count(uint8_t bits)
@@ -274,8 +279,10 @@ static void node_take(struct config_reader *reader, const struct raw_node *raw)
 	struct cluster_node *node;
 
 	if (!raw->has_nodeid || raw->nodeid < 1 || raw->nodeid > NODEID_MAX) {
-		reader_note(reader, "corosync.conf: entry %u of the node list has no nodeid from 1 to %d; ignored",
-			    raw->position, NODEID_MAX);
+		reader_note(
+		    reader,
+		    "corosync.conf: entry %u of the node list has no nodeid from 1 to %d; ignored",
+		    raw->position, NODEID_MAX);
 		return;
 	}
 	if (cluster_node_by_id(config, (uint32_t)raw->nodeid)) {
@@ -291,8 +298,8 @@ static void node_take(struct config_reader *reader, const struct raw_node *raw)
 	node->nodeid = (uint32_t)raw->nodeid;
 	node->votes = raw->has_votes && raw->votes <= VOTES_MAX ? (uint32_t)raw->votes : 1;
 	if (raw->has_votes && raw->votes > VOTES_MAX)
-		reader_note(reader, "corosync.conf: node %u has more than %d votes; taken as 1", node->nodeid,
-			    VOTES_MAX);
+		reader_note(reader, "corosync.conf: node %u has more than %d votes; taken as 1",
+			    node->nodeid, VOTES_MAX);
 	node->links = links_count(raw->links);
 	node_name(reader, node, raw);
 	config->n_nodes++;
@@ -319,15 +326,18 @@ static void config_local(struct config_reader *reader)
 
 	if (reader->has_local_position)
 		for (size_t i = 0; i < reader->n_raw; i++)
-			if (reader->raw[i].position == reader->local_position && reader->raw[i].has_nodeid)
+			if (reader->raw[i].position == reader->local_position &&
+			    reader->raw[i].has_nodeid)
 				nodeid = reader->raw[i].nodeid;
 	if (nodeid >= 1 && nodeid <= NODEID_MAX)
 		config->local_nodeid = (uint32_t)nodeid;
 	else
-		reader_note(reader, "corosync does not say which entry of its node list this host is");
+		reader_note(reader,
+			    "corosync does not say which entry of its node list this host is");
 }
 
-/* corosync.conf(5): secauth sets both, the two newer keys win, and "none" is the default of each. */
+/* corosync.conf(5): secauth sets both, the two newer keys win, and "none" is the default of each.
+ */
 static void config_crypto(struct config_reader *reader)
 {
 	struct cluster_config *config = &reader->config;
@@ -338,7 +348,8 @@ static void config_crypto(struct config_reader *reader)
 	if (!*config->crypto_hash)
 		snprintf(config->crypto_hash, sizeof(config->crypto_hash), "%s",
 			 reader->secauth ? "sha256" : "none");
-	config->crypto = strcmp(config->crypto_cipher, "none") && strcmp(config->crypto_hash, "none");
+	config->crypto =
+	    strcmp(config->crypto_cipher, "none") && strcmp(config->crypto_hash, "none");
 }
 
 static void config_times(struct config_reader *reader)
@@ -347,7 +358,8 @@ static void config_times(struct config_reader *reader)
 	uint64_t token = config->token_ms, more = config->n_nodes > 2 ? config->n_nodes - 2 : 0;
 
 	if (!token) {
-		token = reader->configured_token_ms ? reader->configured_token_ms : TOKEN_DEFAULT_MS;
+		token =
+		    reader->configured_token_ms ? reader->configured_token_ms : TOKEN_DEFAULT_MS;
 		token += more * reader->coefficient_ms;
 	}
 	config->token_ms = clamp_u32(token);
@@ -363,7 +375,8 @@ void config_reader_finish(struct config_reader *reader, struct cluster_config *r
 	for (size_t i = 0; i < reader->n_raw; i++)
 		node_take(reader, &reader->raw[i]);
 	if (reader->is_crowded)
-		reader_note(reader, "corosync.conf: more than %d nodes; those above are ignored", CLUSTER_NODES_MAX);
+		reader_note(reader, "corosync.conf: more than %d nodes; those above are ignored",
+			    CLUSTER_NODES_MAX);
 	if (!config->n_nodes)
 		reader_note(reader, "corosync.conf has no usable node list; hamon needs one");
 	qsort(config->nodes, config->n_nodes, sizeof(config->nodes[0]), node_compare);
@@ -385,7 +398,8 @@ const struct cluster_node *cluster_node_by_id(const struct cluster_config *confi
 	return NULL;
 }
 
-const struct cluster_node *cluster_node_by_name(const struct cluster_config *config, const char *name)
+const struct cluster_node *cluster_node_by_name(const struct cluster_config *config,
+						const char *name)
 {
 	for (size_t i = 0; i < config->n_nodes; i++)
 		if (!strcmp(config->nodes[i].name, name))

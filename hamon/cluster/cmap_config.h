@@ -1,6 +1,7 @@
 /*
- * From corosync's keys to struct cluster_config: everything that is checked is checked here, without corosync. Keys
- * are fed in any order (cmap_keys(7), corosync.conf(5), votequorum(5)); those that mean nothing here are ignored.
+ * From corosync's keys to struct cluster_config: everything that is checked is checked here,
+ * without corosync. Keys are fed in any order (cmap_keys(7), corosync.conf(5), votequorum(5));
+ * those that mean nothing here are ignored.
  */
 #ifndef HAMON_CLUSTER_CMAP_CONFIG_H
 #define HAMON_CLUSTER_CMAP_CONFIG_H
@@ -11,7 +12,8 @@
 
 struct config_reader;
 
-/* on_note may be NULL; it gets one sentence for each thing that was refused or replaced. NULL: out of memory. */
+/* on_note may be NULL; it gets one sentence for each thing that was refused or replaced. NULL: out
+ * of memory. */
 struct config_reader *config_reader_new(void (*on_note)(void *user, const char *text), void *user);
 void config_reader_free(struct config_reader *reader);
 

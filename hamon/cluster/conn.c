@@ -1,9 +1,10 @@
 /*
  * Connections to corosync's services, see conn.h.
  *
- * corosync can go at any moment, and the library's handle may not be finalized from its own callbacks: so ops only
- * raise is_lost, and the way down goes over conn_tear, from the loop. A descriptor is taken out of the loop before
- * the library closes it: libqb finds its entries by number, and the next connection may get the same one.
+ * corosync can go at any moment, and the library's handle may not be finalized from its own
+ * callbacks: so ops only raise is_lost, and the way down goes over conn_tear, from the loop. A
+ * descriptor is taken out of the loop before the library closes it: libqb finds its entries by
+ * number, and the next connection may get the same one.
  */
 #include <errno.h>
 #include <poll.h>
@@ -66,7 +67,8 @@ static int conn_event(struct conn *conn, int fd, int revents)
 	if (which == conn->n_fds)
 		return 0;
 	if (revents & (POLLHUP | POLLERR | POLLNVAL)) {
-		/* What may still lie in the shared ring describes a cluster that this host has just left. */
+		/* What may still lie in the shared ring describes a cluster that this host has just
+		 * left. */
 		conn_tear(conn);
 		return 0;
 	}
@@ -78,7 +80,8 @@ static int conn_event(struct conn *conn, int fd, int revents)
 	return 0;
 }
 
-/* Returns 0 always: -1 would leave a dead entry in libqb's loop that costs a sleep at every wake. */
+/* Returns 0 always: -1 would leave a dead entry in libqb's loop that costs a sleep at every wake.
+ */
 static int32_t conn_poll(int32_t fd, int32_t revents, void *data)
 {
 	return conn_event(data, fd, revents);
@@ -107,7 +110,8 @@ static void conn_try(void *data)
 	}
 	conn->is_open = true;
 	for (int i = 0; i < n; i++) {
-		if (qb_loop_poll_add(conn->loop, QB_LOOP_HIGH, conn->fds[i], POLLIN, conn, conn_poll)) {
+		if (qb_loop_poll_add(conn->loop, QB_LOOP_HIGH, conn->fds[i], POLLIN, conn,
+				     conn_poll)) {
 			conn->is_lost = true;
 			break;
 		}

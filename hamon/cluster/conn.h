@@ -1,6 +1,7 @@
 /*
- * What the connections to corosync's services have in common: connecting from a timer until corosync is there, one
- * event for each wake of the loop, and starting over when it is lost. Used by cpg.c, quorum.c and cmap.c alone.
+ * What the connections to corosync's services have in common: connecting from a timer until
+ * corosync is there, one event for each wake of the loop, and starting over when it is lost. Used
+ * by cpg.c, quorum.c and cmap.c alone.
  */
 #ifndef HAMON_CLUSTER_CONN_H
 #define HAMON_CLUSTER_CONN_H
@@ -16,13 +17,15 @@
 
 struct conn_ops {
 	/*
-	 * Connects, synchronously. Returns how many descriptors it put into fds, or -errno after having cleaned up,
-	 * whatever the reason: it is tried again. May call conn_lost.
+	 * Connects, synchronously. Returns how many descriptors it put into fds, or -errno after
+	 * having cleaned up, whatever the reason: it is tried again. May call conn_lost.
 	 */
 	int (*open)(void *user, int fds[CONN_FDS_MAX]);
-	/* Handles at most one event of fds[which]. Anything but what corosync_is_benign allows: it is lost. */
+	/* Handles at most one event of fds[which]. Anything but what corosync_is_benign allows: it
+	 * is lost. */
 	cs_error_t (*dispatch)(void *user, unsigned int which);
-	/* Finalizes the handles; the descriptors are out of the loop. Never called from inside a dispatch. */
+	/* Finalizes the handles; the descriptors are out of the loop. Never called from inside a
+	 * dispatch. */
 	void (*close)(void *user);
 	/* After close, when the connection was lost and not stopped. */
 	void (*down)(void *user);

@@ -1,15 +1,17 @@
 /*
  * The group of hamonds over corosync's closed process groups, see cpg.h.
  *
- * Sending never waits. Messages are queued whole and handed to corosync a fragment at a time, at most GROUP_WINDOW
- * of them not yet delivered back to this process: without that bound a corosync that hangs would make libqb spin
- * on its full wake-up socket, inside cpg_mcast_joined, for good. What corosync refuses (TRY_AGAIN, exactly during a
- * membership change) is tried again from a timer.
+ * Sending never waits. Messages are queued whole and handed to corosync a fragment at a time, at
+ * most GROUP_WINDOW of them not yet delivered back to this process: without that bound a corosync
+ * that hangs would make libqb spin on its full wake-up socket, inside cpg_mcast_joined, for good.
+ * What corosync refuses (TRY_AGAIN, exactly during a membership change) is tried again from a
+ * timer.
  *
- * corosync can also accept a fragment and drop it later without a word to its sender (cs_ipcs_msg_process in its
- * exec/ipc_glue.c, when totem's queue has no room left). So the fragments that come back are compared with those that
- * went out, and a missing one ends the membership: this process leaves the group and joins it anew, and all that
- * its users have to know is what they know of any other loss.
+ * corosync can also accept a fragment and drop it later without a word to its sender
+ * (cs_ipcs_msg_process in its exec/ipc_glue.c, when totem's queue has no room left). So the
+ * fragments that come back are compared with those that went out, and a missing one ends the
+ * membership: this process leaves the group and joins it anew, and all that its users have to know
+ * is what they know of any other loss.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -53,10 +55,10 @@ struct group {
 	cpg_handle_t handle;
 	qb_loop_timer_handle join_timer, send_timer;
 	bool is_joined; /* cpg_join was accepted */
-	bool is_up; /* and this process was seen in the group */
+	bool is_up;	/* and this process was seen in the group */
 	uint32_t nodeid, pid;
 	struct outgoing *first, **last;
-	size_t queued; /* fragments */
+	size_t queued;			      /* fragments */
 	struct pending pending[GROUP_WINDOW]; /* a ring, oldest first */
 	size_t pending_first, in_flight;
 	size_t queued_bytes; /* of whole messages, until their last fragment is sent */
@@ -65,7 +67,8 @@ struct group {
 	struct group_stats stats;
 };
 
-static void group_note(struct group *group, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void group_note(struct group *group, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 static void group_note(struct group *group, const char *format, ...)
 {
@@ -100,7 +103,9 @@ static cs_error_t fragment_send(struct group *group, const struct outgoing *mess
 {
 	size_t offset = (size_t)message->frag * FRAME_PAYLOAD_MAX;
 	struct frame_header header = {
-		.msg_id = message->msg_id, .frag = message->frag, .frags = message->frags,
+	    .msg_id = message->msg_id,
+	    .frag = message->frag,
+	    .frags = message->frags,
 	};
 	uint8_t buf[FRAME_HEADER_SIZE];
 	struct iovec iov[2] = {{.iov_base = buf, .iov_len = sizeof(buf)}};
@@ -115,7 +120,8 @@ static cs_error_t fragment_send(struct group *group, const struct outgoing *mess
 
 static void pending_add(struct group *group, const struct outgoing *message)
 {
-	struct pending *pending = &group->pending[(group->pending_first + group->in_flight++) % GROUP_WINDOW];
+	struct pending *pending =
+	    &group->pending[(group->pending_first + group->in_flight++) % GROUP_WINDOW];
 
 	pending->msg_id = message->msg_id;
 	pending->frag = message->frag;
@@ -127,8 +133,8 @@ static bool pending_take(struct group *group, const void *data, size_t len)
 	const struct pending *pending = &group->pending[group->pending_first];
 	struct frame_header header;
 
-	if (!group->in_flight || frame_unpack(data, len, &header) || header.msg_id != pending->msg_id ||
-	    header.frag != pending->frag)
+	if (!group->in_flight || frame_unpack(data, len, &header) ||
+	    header.msg_id != pending->msg_id || header.frag != pending->frag)
 		return false;
 	group->pending_first = (group->pending_first + 1) % GROUP_WINDOW;
 	group->in_flight--;
@@ -139,19 +145,21 @@ static void group_retry(void *data);
 
 static void group_pump(struct group *group)
 {
-	while (group->is_up && !group->conn.is_lost && group->first && group->in_flight < GROUP_WINDOW) {
+	while (group->is_up && !group->conn.is_lost && group->first &&
+	       group->in_flight < GROUP_WINDOW) {
 		struct outgoing *message = group->first;
 		cs_error_t error = fragment_send(group, message);
 
 		if (corosync_errno(error) == -EAGAIN) {
 			group->stats.retries++;
 			if (!group->send_timer)
-				conn_timer_set(group->loop, &group->send_timer, GROUP_RETRY_MS, group,
-					       group_retry);
+				conn_timer_set(group->loop, &group->send_timer, GROUP_RETRY_MS,
+					       group, group_retry);
 			return;
 		}
 		if (error != CS_OK) {
-			group_note(group, "sending to corosync's group failed, corosync error %d", error);
+			group_note(group, "sending to corosync's group failed, corosync error %d",
+				   error);
 			conn_lost(&group->conn);
 			return;
 		}
@@ -187,7 +195,8 @@ int group_send(struct group *group, const void *data, size_t len)
 		return -E2BIG;
 	if (!group->is_up || group->conn.is_lost)
 		return -ENOTCONN;
-	if (group->queued + frags > GROUP_QUEUE_MAX || group->queued_bytes + len > GROUP_QUEUE_BYTES_MAX)
+	if (group->queued + frags > GROUP_QUEUE_MAX ||
+	    group->queued_bytes + len > GROUP_QUEUE_BYTES_MAX)
 		return -EAGAIN;
 	message = malloc(sizeof(*message) + len);
 	if (!message)
@@ -220,8 +229,8 @@ static struct group *group_of(cpg_handle_t handle)
 	return cpg_context_get(handle, &context) == CS_OK ? context : NULL;
 }
 
-static void group_deliver(cpg_handle_t handle, const struct cpg_name *name, uint32_t nodeid, uint32_t pid,
-			  void *data, size_t len)
+static void group_deliver(cpg_handle_t handle, const struct cpg_name *name, uint32_t nodeid,
+			  uint32_t pid, void *data, size_t len)
 {
 	struct group *group = group_of(handle);
 	const void *message;
@@ -241,11 +250,12 @@ static void group_deliver(cpg_handle_t handle, const struct cpg_name *name, uint
 		if (group->callbacks.on_message)
 			group->callbacks.on_message(group->user, nodeid, pid, message, message_len);
 	} else if (rc < 0) {
-		/* The first of a kind and then powers of two: a broken peer must not flood the log. */
+		/* At powers of two only: a broken peer must not flood the log. */
 		group->stats.malformed++;
 		if (!(group->stats.malformed & (group->stats.malformed - 1)))
-			group_note(group, "dropped a message of node %u, process %u: %s (%llu so far)", nodeid,
-				   pid, strerror(-rc), (unsigned long long)group->stats.malformed);
+			group_note(group, "dropped a message of node %u, process %u: %s (%llu so far)",
+				   nodeid, pid, strerror(-rc),
+				   (unsigned long long)group->stats.malformed);
 	}
 	group_pump(group);
 }
@@ -289,19 +299,21 @@ static bool group_is_self(const struct group *group, const struct cpg_address *l
 	return false;
 }
 
-static void group_confchg(cpg_handle_t handle, const struct cpg_name *name, const struct cpg_address *members,
-			  size_t n_members, const struct cpg_address *left, size_t n_left,
+static void group_confchg(cpg_handle_t handle, const struct cpg_name *name,
+			  const struct cpg_address *members, size_t n_members,
+			  const struct cpg_address *left, size_t n_left,
 			  const struct cpg_address *joined, size_t n_joined)
 {
 	struct group_member members_buf[GROUP_MEMBERS_MAX], left_buf[GROUP_MEMBERS_MAX],
-		joined_buf[GROUP_MEMBERS_MAX];
+	    joined_buf[GROUP_MEMBERS_MAX];
 	struct group *group = group_of(handle);
 	struct group_view view;
 
 	if (!group)
 		return;
 	if (!group_is_self(group, members, n_members)) {
-		/* Views from before this process's own join mean nothing here; after it, it was put out. */
+		/* Views from before this process's own join mean nothing here; after it, it was put
+		 * out. */
 		if (group->is_up)
 			conn_lost(&group->conn);
 		return;
@@ -326,7 +338,8 @@ static void group_confchg(cpg_handle_t handle, const struct cpg_name *name, cons
 	group_pump(group);
 }
 
-static void group_totem(cpg_handle_t handle, struct cpg_ring_id ring, uint32_t n, const uint32_t *nodeids)
+static void group_totem(cpg_handle_t handle, struct cpg_ring_id ring, uint32_t n,
+			const uint32_t *nodeids)
 {
 	struct group *group = group_of(handle);
 	struct cluster_ring to = {.nodeid = ring.nodeid, .seq = ring.seq};
@@ -347,7 +360,8 @@ static void group_join(void *data)
 	if (error == CS_OK) {
 		group->is_joined = true;
 	} else if (corosync_errno(error) == -EAGAIN) {
-		conn_timer_set(group->loop, &group->join_timer, GROUP_JOIN_RETRY_MS, group, group_join);
+		conn_timer_set(group->loop, &group->join_timer, GROUP_JOIN_RETRY_MS, group,
+			       group_join);
 	} else {
 		group_note(group, "joining corosync's group failed, corosync error %d", error);
 		conn_lost(&group->conn);
@@ -358,15 +372,16 @@ static int group_open(void *user, int fds[CONN_FDS_MAX])
 {
 	struct group *group = user;
 	cpg_model_v1_data_t model = {
-		.model = CPG_MODEL_V1,
-		.cpg_deliver_fn = group_deliver,
-		.cpg_confchg_fn = group_confchg,
-		.cpg_totem_confchg_fn = group_totem,
-		.flags = CPG_MODEL_V1_DELIVER_INITIAL_TOTEM_CONF,
+	    .model = CPG_MODEL_V1,
+	    .cpg_deliver_fn = group_deliver,
+	    .cpg_confchg_fn = group_confchg,
+	    .cpg_totem_confchg_fn = group_totem,
+	    .flags = CPG_MODEL_V1_DELIVER_INITIAL_TOTEM_CONF,
 	};
 	cs_error_t error;
 
-	error = cpg_model_initialize(&group->handle, CPG_MODEL_V1, (cpg_model_data_t *)&model, group);
+	error =
+	    cpg_model_initialize(&group->handle, CPG_MODEL_V1, (cpg_model_data_t *)&model, group);
 	if (error != CS_OK)
 		return corosync_errno(error);
 	error = cpg_local_get(group->handle, &group->nodeid);
@@ -416,14 +431,14 @@ static void group_down(void *user)
 }
 
 static const struct conn_ops group_ops = {
-	.open = group_open,
-	.dispatch = group_dispatch,
-	.close = group_close,
-	.down = group_down,
+    .open = group_open,
+    .dispatch = group_dispatch,
+    .close = group_close,
+    .down = group_down,
 };
 
-int group_start(qb_loop_t *loop, const char *name, const struct group_callbacks *callbacks, void *user,
-		struct group **ret_group)
+int group_start(qb_loop_t *loop, const char *name, const struct group_callbacks *callbacks,
+		void *user, struct group **ret_group)
 {
 	size_t len = strlen(name);
 	struct group *group;

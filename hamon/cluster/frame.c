@@ -86,7 +86,8 @@ void frame_assembler_free(struct frame_assembler *assembler)
 	free(assembler);
 }
 
-static struct message **message_find(struct frame_assembler *assembler, uint32_t nodeid, uint32_t pid)
+static struct message **message_find(struct frame_assembler *assembler, uint32_t nodeid,
+				     uint32_t pid)
 {
 	struct message **link = &assembler->open;
 
@@ -124,8 +125,8 @@ static int message_open(struct frame_assembler *assembler, uint32_t nodeid, uint
 }
 
 /*
- * Room for one more fragment. It grows with what really came, by doubling: a header alone, which may claim
- * 8 MiB, costs nothing.
+ * Room for one more fragment. It grows with what really came, by doubling: a header alone, which
+ * may claim 8 MiB, costs nothing.
  */
 static int message_reserve(struct frame_assembler *assembler, struct message *message, size_t more)
 {
@@ -149,8 +150,8 @@ static int message_reserve(struct frame_assembler *assembler, struct message *me
 	return 0;
 }
 
-static int message_add(struct frame_assembler *assembler, struct message **link, const uint8_t *payload,
-		       size_t len)
+static int message_add(struct frame_assembler *assembler, struct message **link,
+		       const uint8_t *payload, size_t len)
 {
 	struct message *message = *link;
 	int rc = message_reserve(assembler, message, len);
@@ -165,8 +166,8 @@ static int message_add(struct frame_assembler *assembler, struct message **link,
 	return 0;
 }
 
-int frame_assembler_feed(struct frame_assembler *assembler, uint32_t nodeid, uint32_t pid, const void *data,
-			 size_t len, const void **ret_msg, size_t *ret_len)
+int frame_assembler_feed(struct frame_assembler *assembler, uint32_t nodeid, uint32_t pid,
+			 const void *data, size_t len, const void **ret_msg, size_t *ret_len)
 {
 	struct message **link = message_find(assembler, nodeid, pid);
 	const uint8_t *payload = (const uint8_t *)data + FRAME_HEADER_SIZE;

@@ -1,8 +1,8 @@
 /*
  * corosync's quorum service, see quorum.h.
  *
- * corosync tells a change in two notifications, the verdict and the node list, in no promised order. They make one
- * view when both carry the same ring; until then the last view stands.
+ * corosync tells a change in two notifications, the verdict and the node list, in no promised
+ * order. They make one view when both carry the same ring; until then the last view stands.
  */
 #include <errno.h>
 #include <stdarg.h>
@@ -27,7 +27,8 @@ struct quorum {
 	struct quorum_view told; /* without its lists */
 };
 
-static void quorum_note(struct quorum *quorum, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void quorum_note(struct quorum *quorum, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 static void quorum_note(struct quorum *quorum, const char *format, ...)
 {
@@ -53,14 +54,16 @@ static int nodeid_compare(const void *a, const void *b)
 static void nodeids_merge(uint32_t *list, size_t *n, const uint32_t *more, size_t n_more)
 {
 	for (size_t i = 0; i < n_more; i++) {
-		if (bsearch(&more[i], list, *n, sizeof(*list), nodeid_compare) || *n == QUORUM_NODES_MAX)
+		if (bsearch(&more[i], list, *n, sizeof(*list), nodeid_compare) ||
+		    *n == QUORUM_NODES_MAX)
 			continue;
 		list[(*n)++] = more[i];
 		qsort(list, *n, sizeof(*list), nodeid_compare);
 	}
 }
 
-/* A qdevice's vote comes or goes, or a whole new ring: both make a new view; a repetition does not. */
+/* A qdevice's vote comes or goes, or a whole new ring: both make a new view; a repetition does not.
+ */
 static bool quorum_is_news(const struct quorum *quorum)
 {
 	return !quorum->is_told || quorum->told.quorate != quorum->quorate ||
@@ -72,7 +75,8 @@ static void quorum_tell(struct quorum *quorum)
 	struct quorum_view view;
 
 	if (!quorum->has_verdict || !quorum->has_nodes || !quorum->n_nodes ||
-	    !cluster_ring_equal(quorum->verdict_ring, quorum->nodes_ring) || !quorum_is_news(quorum))
+	    !cluster_ring_equal(quorum->verdict_ring, quorum->nodes_ring) ||
+	    !quorum_is_news(quorum))
 		return;
 	view.quorate = quorum->quorate;
 	view.ring = quorum->nodes_ring;
@@ -94,8 +98,8 @@ static struct quorum *quorum_of(quorum_handle_t handle)
 	return quorum_context_get(handle, &context) == CS_OK ? (struct quorum *)context : NULL;
 }
 
-static void verdict_notify(quorum_handle_t handle, uint32_t quorate, struct quorum_ring_id ring, uint32_t n,
-			   const uint32_t *nodes)
+static void verdict_notify(quorum_handle_t handle, uint32_t quorate, struct quorum_ring_id ring,
+			   uint32_t n, const uint32_t *nodes)
 {
 	struct quorum *quorum = quorum_of(handle);
 
@@ -108,8 +112,9 @@ static void verdict_notify(quorum_handle_t handle, uint32_t quorate, struct quor
 	quorum_tell(quorum);
 }
 
-static void nodes_notify(quorum_handle_t handle, struct quorum_ring_id ring, uint32_t n, const uint32_t *nodes,
-			 uint32_t n_joined, const uint32_t *joined, uint32_t n_left, const uint32_t *left)
+static void nodes_notify(quorum_handle_t handle, struct quorum_ring_id ring, uint32_t n,
+			 const uint32_t *nodes, uint32_t n_joined, const uint32_t *joined,
+			 uint32_t n_left, const uint32_t *left)
 {
 	struct quorum *quorum = quorum_of(handle);
 
@@ -129,9 +134,9 @@ static void nodes_notify(quorum_handle_t handle, struct quorum_ring_id ring, uin
 static int quorum_open(void *user, int fds[CONN_FDS_MAX])
 {
 	quorum_model_v1_data_t model = {
-		.model = QUORUM_MODEL_V1,
-		.quorum_notify_fn = verdict_notify,
-		.nodelist_notify_fn = nodes_notify,
+	    .model = QUORUM_MODEL_V1,
+	    .quorum_notify_fn = verdict_notify,
+	    .nodelist_notify_fn = nodes_notify,
 	};
 	struct quorum *quorum = user;
 	cs_error_t error;
@@ -139,8 +144,8 @@ static int quorum_open(void *user, int fds[CONN_FDS_MAX])
 
 	quorum->has_verdict = quorum->has_nodes = quorum->is_told = false;
 	quorum->n_nodes = quorum->n_left = 0;
-	error = quorum_model_initialize(&quorum->handle, QUORUM_MODEL_V1, (quorum_model_data_t *)&model, &type,
-					quorum);
+	error = quorum_model_initialize(&quorum->handle, QUORUM_MODEL_V1,
+					(quorum_model_data_t *)&model, &type, quorum);
 	if (error != CS_OK)
 		return corosync_errno(error);
 	error = quorum_fd_get(quorum->handle, &fds[0]);
@@ -151,7 +156,9 @@ static int quorum_open(void *user, int fds[CONN_FDS_MAX])
 		return corosync_errno(error);
 	}
 	if (type != QUORUM_SET)
-		quorum_note(quorum, "corosync runs without a quorum provider: it calls every partition quorate");
+		quorum_note(
+		    quorum,
+		    "corosync runs without a quorum provider: it calls every partition quorate");
 	return 1;
 }
 
@@ -183,13 +190,14 @@ static void quorum_down(void *user)
 }
 
 static const struct conn_ops quorum_ops = {
-	.open = quorum_open,
-	.dispatch = quorum_dispatch_one,
-	.close = quorum_close,
-	.down = quorum_down,
+    .open = quorum_open,
+    .dispatch = quorum_dispatch_one,
+    .close = quorum_close,
+    .down = quorum_down,
 };
 
-int quorum_start(qb_loop_t *loop, const struct quorum_callbacks *callbacks, void *user, struct quorum **ret_quorum)
+int quorum_start(qb_loop_t *loop, const struct quorum_callbacks *callbacks, void *user,
+		 struct quorum **ret_quorum)
 {
 	struct quorum *quorum = calloc(1, sizeof(*quorum));
 	int rc;

@@ -1,4 +1,5 @@
-/* A ring identifier of totem: names one membership. The sequence alone can repeat across partitions. */
+/* A ring identifier of totem: names one membership. The sequence alone can repeat across
+ * partitions. */
 #ifndef HAMON_CLUSTER_RING_H
 #define HAMON_CLUSTER_RING_H
 

@@ -18,7 +18,8 @@ static void config_check(const struct cluster_config *config)
 			abort();
 		if (i && node->nodeid <= config->nodes[i - 1].nodeid)
 			abort();
-		if (cluster_node_by_id(config, node->nodeid) != node || cluster_node_by_name(config, node->name) != node)
+		if (cluster_node_by_id(config, node->nodeid) != node ||
+		    cluster_node_by_name(config, node->name) != node)
 			abort();
 	}
 }

@@ -1,7 +1,7 @@
 /*
- * The parser and the reassembly of fragments. Input: records of u8 sender (low two bits; 4 = it leaves, 8 = all is
- * reset), u16 length and so many bytes; 0xffff stands for a fragment whose payload is filled up to the full size, so that
- * short inputs reach long messages.
+ * The parser and the reassembly of fragments. Input: records of u8 sender (low two bits; 4 = it
+ * leaves, 8 = all is reset), u16 length and so many bytes; 0xffff stands for a fragment whose
+ * payload is filled up to the full size, so that short inputs reach long messages.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -9,7 +9,8 @@
 
 #include "hamon/cluster/frame.h"
 
-static void fragment_feed(struct frame_assembler *assembler, uint32_t sender, const uint8_t *data, size_t len)
+static void fragment_feed(struct frame_assembler *assembler, uint32_t sender, const uint8_t *data,
+			  size_t len)
 {
 	uint8_t *copy = malloc(len ? len : 1);
 	const void *message;
@@ -18,7 +19,8 @@ static void fragment_feed(struct frame_assembler *assembler, uint32_t sender, co
 	if (!copy)
 		abort();
 	memcpy(copy, data, len);
-	if (frame_assembler_feed(assembler, 1 + sender / 2, 100 + sender % 2, copy, len, &message, &message_len) == 1) {
+	if (frame_assembler_feed(assembler, 1 + sender / 2, 100 + sender % 2, copy, len, &message,
+				 &message_len) == 1) {
 		volatile uint8_t sum = 0;
 
 		if (!message_len || message_len > FRAME_MESSAGE_MAX)
@@ -55,7 +57,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (sender & 8)
 			frame_assembler_reset(assembler);
 		if (sender & 4)
-			frame_assembler_forget(assembler, 1 + (sender & 3u) / 2, 100 + (sender & 1u));
+			frame_assembler_forget(assembler, 1 + (sender & 3u) / 2,
+					       100 + (sender & 1u));
 		if (is_full && len == FRAME_HEADER_SIZE) {
 			memcpy(full, data, FRAME_HEADER_SIZE);
 			fragment_feed(assembler, sender & 3, full, sizeof(full));

@@ -1,10 +1,10 @@
 /*
- * cluster_probe GROUP FIFO: hamond's cluster modules alone, for the lab. Prints what they tell as JSON lines and takes
- * commands, one a line, from a FIFO:
- *   send SIZE SEED COUNT   multicast COUNT messages of SIZE bytes whose content follows from SEED, SEED+1..
- *   status TOKEN           answer at once: that the loop turns, and what it knows
- *   quit                   leave in good order
- * cluster_probe --garbage GROUP: join the group with the bare library, multicast what no hamond sends, and end.
+ * cluster_probe GROUP FIFO: hamond's cluster modules alone, for the lab. Prints what they tell as
+ * JSON lines and takes commands, one a line, from a FIFO: send SIZE SEED COUNT   multicast COUNT
+ * messages of SIZE bytes whose content follows from SEED, SEED+1.. status TOKEN           answer at
+ * once: that the loop turns, and what it knows quit                   leave in good order
+ * cluster_probe --garbage GROUP: join the group with the bare library, multicast what no hamond
+ * sends, and end.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -289,22 +289,33 @@ static int32_t command_read(int32_t fd, int32_t revents, void *data)
 static int probe_main(const char *name, const char *fifo)
 {
 	static const struct group_callbacks group_callbacks = {
-		.on_up = group_up, .on_down = group_down, .on_members = group_members,
-		.on_message = group_message, .on_ring = group_ring, .on_note = note_told,
+	    .on_up = group_up,
+	    .on_down = group_down,
+	    .on_members = group_members,
+	    .on_message = group_message,
+	    .on_ring = group_ring,
+	    .on_note = note_told,
 	};
 	static const struct quorum_callbacks quorum_callbacks = {
-		.on_quorum = quorum_told, .on_down = quorum_lost, .on_note = note_told,
+	    .on_quorum = quorum_told,
+	    .on_down = quorum_lost,
+	    .on_note = note_told,
 	};
 	static const struct cmap_callbacks cmap_callbacks = {
-		.on_config = config_told, .on_link = link_told, .on_down = cmap_lost, .on_note = note_told,
+	    .on_config = config_told,
+	    .on_link = link_told,
+	    .on_down = cmap_lost,
+	    .on_note = note_told,
 	};
 	int fd = open(fifo, O_RDWR | O_NONBLOCK | O_CLOEXEC);
 	struct json_object *event = event_new("started");
 
 	loop = qb_loop_create();
-	if (fd < 0 || !loop || qb_loop_poll_add(loop, QB_LOOP_MED, fd, POLLIN, NULL, command_read) ||
+	if (fd < 0 || !loop ||
+	    qb_loop_poll_add(loop, QB_LOOP_MED, fd, POLLIN, NULL, command_read) ||
 	    group_start(loop, name, &group_callbacks, NULL, &group) ||
-	    quorum_start(loop, &quorum_callbacks, NULL, &quorum) || cmap_start(loop, &cmap_callbacks, NULL, &cmap)) {
+	    quorum_start(loop, &quorum_callbacks, NULL, &quorum) ||
+	    cmap_start(loop, &cmap_callbacks, NULL, &cmap)) {
 		perror(fifo);
 		return 1;
 	}
@@ -329,20 +340,22 @@ static void garbage_send(cpg_handle_t handle, const void *data, size_t len)
 		usleep(10000);
 }
 
-static void garbage_deliver(cpg_handle_t handle, const struct cpg_name *name, uint32_t nodeid, uint32_t pid, void *msg,
-			    size_t len)
+static void garbage_deliver(cpg_handle_t handle, const struct cpg_name *name, uint32_t nodeid,
+			    uint32_t pid, void *msg, size_t len)
 {
 }
 
-static void garbage_confchg(cpg_handle_t handle, const struct cpg_name *name, const struct cpg_address *members,
-			    size_t n_members, const struct cpg_address *left, size_t n_left,
+static void garbage_confchg(cpg_handle_t handle, const struct cpg_name *name,
+			    const struct cpg_address *members, size_t n_members,
+			    const struct cpg_address *left, size_t n_left,
 			    const struct cpg_address *joined, size_t n_joined)
 {
 }
 
 static int garbage_main(const char *group_name)
 {
-	cpg_callbacks_t callbacks = {.cpg_deliver_fn = garbage_deliver, .cpg_confchg_fn = garbage_confchg};
+	cpg_callbacks_t callbacks = {.cpg_deliver_fn = garbage_deliver,
+				     .cpg_confchg_fn = garbage_confchg};
 	struct frame_header header = {.msg_id = 1, .frag = 0, .frags = 3};
 	static uint8_t data[3000000];
 	struct cpg_name name;
@@ -361,7 +374,8 @@ static int garbage_main(const char *group_name)
 		garbage_send(handle, data, len);
 	}
 	frame_pack(data, &header);
-	garbage_send(handle, data, FRAME_HEADER_SIZE + FRAME_PAYLOAD_MAX); /* a message that never goes on */
+	garbage_send(handle, data,
+		     FRAME_HEADER_SIZE + FRAME_PAYLOAD_MAX); /* a message that never goes on */
 	garbage_send(handle, data, 100000);
 	garbage_send(handle, data, sizeof(data)); /* the library's own fragments */
 	cpg_leave(handle, &name);

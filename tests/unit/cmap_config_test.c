@@ -37,23 +37,27 @@ static void read_keys(const char *const *keys)
 
 #define READ(...) read_keys((const char *const[]){__VA_ARGS__, NULL})
 
-#define TWO_NODES "nodelist.node.0.nodeid#1", "nodelist.node.0.name=h1", "nodelist.node.1.nodeid#2", \
-	"nodelist.node.1.name=h2", "nodelist.local_node_pos#1"
+#define TWO_NODES                                                                                  \
+	"nodelist.node.0.nodeid#1", "nodelist.node.0.name=h1", "nodelist.node.1.nodeid#2",         \
+	    "nodelist.node.1.name=h2", "nodelist.local_node_pos#1"
 
 /* As corosync 3.1 gives it for a plain cluster of three. */
 static void usual(void)
 {
 	READ("nodelist.local_node_pos#2", "nodelist.node.2.nodeid#1", "nodelist.node.2.name=alpha",
-	     "nodelist.node.2.ring0_addr=10.0.0.1", "nodelist.node.2.ring1_addr=10.0.1.1", "nodelist.node.0.name=beta",
-	     "nodelist.node.0.nodeid#30", "nodelist.node.0.quorum_votes#2", "nodelist.node.0.ring0_addr=10.0.0.2",
+	     "nodelist.node.2.ring0_addr=10.0.0.1", "nodelist.node.2.ring1_addr=10.0.1.1",
+	     "nodelist.node.0.name=beta", "nodelist.node.0.nodeid#30",
+	     "nodelist.node.0.quorum_votes#2", "nodelist.node.0.ring0_addr=10.0.0.2",
 	     "nodelist.node.1.nodeid#2", "totem.cluster_name=prod", "totem.crypto_cipher=aes256",
 	     "totem.crypto_hash=sha256", "totem.token#1000", "runtime.config.totem.token#1650",
-	     "runtime.config.totem.consensus#1980", "quorum.provider=corosync_votequorum", "totem.version#2");
+	     "runtime.config.totem.consensus#1980", "quorum.provider=corosync_votequorum",
+	     "totem.version#2");
 	CHECK_STR(notes, "");
 	CHECK_STR(config.name, "prod");
 	CHECK_INT(config.local_nodeid, 1);
 	CHECK_INT(config.n_nodes, 3);
-	CHECK(config.nodes[0].nodeid == 1 && config.nodes[0].votes == 1 && config.nodes[0].links == 2);
+	CHECK(config.nodes[0].nodeid == 1 && config.nodes[0].votes == 1 &&
+	      config.nodes[0].links == 2);
 	CHECK_STR(config.nodes[0].name, "alpha");
 	CHECK(config.nodes[1].nodeid == 2 && config.nodes[1].links == 0);
 	CHECK_STR(config.nodes[1].name, "node2");
@@ -61,7 +65,8 @@ static void usual(void)
 	CHECK_STR(config.nodes[2].name, "beta");
 	CHECK_INT(config.token_ms, 1650);
 	CHECK_INT(config.consensus_ms, 1980);
-	CHECK(config.votequorum && config.crypto && !config.two_node && !config.wait_for_all && !config.qdevice);
+	CHECK(config.votequorum && config.crypto && !config.two_node && !config.wait_for_all &&
+	      !config.qdevice);
 	CHECK_INT(config.expected_votes, 0);
 	CHECK(cluster_node_by_id(&config, 30) == &config.nodes[2]);
 	CHECK(cluster_node_by_name(&config, "node2") == &config.nodes[1]);
@@ -75,9 +80,10 @@ static void quorum_modes(void)
 	CHECK_INT(config.expected_votes, 2);
 	READ(TWO_NODES, "quorum.two_node#1", "quorum.wait_for_all#0");
 	CHECK(config.two_node && !config.wait_for_all);
-	READ(TWO_NODES, "quorum.wait_for_all#1", "quorum.auto_tie_breaker#1", "quorum.last_man_standing#1",
-	     "quorum.allow_downscale#1");
-	CHECK(config.wait_for_all && config.auto_tie_breaker && config.last_man_standing && config.allow_downscale);
+	READ(TWO_NODES, "quorum.wait_for_all#1", "quorum.auto_tie_breaker#1",
+	     "quorum.last_man_standing#1", "quorum.allow_downscale#1");
+	CHECK(config.wait_for_all && config.auto_tie_breaker && config.last_man_standing &&
+	      config.allow_downscale);
 	CHECK(!config.votequorum);
 	READ(TWO_NODES, "quorum.device.model=net");
 	CHECK(config.qdevice && config.qdevice_votes == 1);
@@ -114,7 +120,8 @@ static void times(void)
 	CHECK_INT(config.consensus_ms, 3600);
 	READ(TWO_NODES, "nodelist.node.2.nodeid#3", "nodelist.node.3.nodeid#4", "totem.token#1000");
 	CHECK_INT(config.token_ms, 2300);
-	READ(TWO_NODES, "nodelist.node.2.nodeid#3", "totem.token#1000", "totem.token_coefficient#0");
+	READ(TWO_NODES, "nodelist.node.2.nodeid#3", "totem.token#1000",
+	     "totem.token_coefficient#0");
 	CHECK_INT(config.token_ms, 1000);
 	CHECK_INT(config.consensus_ms, 1200);
 	READ(TWO_NODES, "runtime.config.totem.token#99999999999");
@@ -123,10 +130,12 @@ static void times(void)
 
 static void wrong_nodes(void)
 {
-	READ("nodelist.node.0.nodeid#0", "nodelist.node.1.nodeid#65536", "nodelist.node.2.name=only",
-	     "nodelist.node.3.nodeid#7", "nodelist.node.4.nodeid#7", "nodelist.node.4.name=twice",
-	     "nodelist.node.5.nodeid#8", "nodelist.node.5.quorum_votes#4000000000", "nodelist.node.x.nodeid#9",
-	     "nodelist.node.6nodeid#9", "nodelist.node.99999999999.nodeid#9", "nodelist.local_node_pos#3");
+	READ("nodelist.node.0.nodeid#0", "nodelist.node.1.nodeid#65536",
+	     "nodelist.node.2.name=only", "nodelist.node.3.nodeid#7", "nodelist.node.4.nodeid#7",
+	     "nodelist.node.4.name=twice", "nodelist.node.5.nodeid#8",
+	     "nodelist.node.5.quorum_votes#4000000000", "nodelist.node.x.nodeid#9",
+	     "nodelist.node.6nodeid#9", "nodelist.node.99999999999.nodeid#9",
+	     "nodelist.local_node_pos#3");
 	CHECK_INT(config.n_nodes, 2);
 	CHECK_STR(config.nodes[0].name, "node7");
 	CHECK_INT(config.nodes[1].votes, 1);
@@ -146,8 +155,17 @@ static void wrong_nodes(void)
 static void wrong_names(void)
 {
 	static const char *const bad[] = {
-		"", "a b", "../x", ".hidden", "-x", "a/b", "a\nb", "a;b", "\xc3\xa4", "node7",
-		"x123456789012345678901234567890123456789012345678901234567890123", /* 64 */
+	    "",
+	    "a b",
+	    "../x",
+	    ".hidden",
+	    "-x",
+	    "a/b",
+	    "a\nb",
+	    "a;b",
+	    "\xc3\xa4",
+	    "node7",
+	    "x123456789012345678901234567890123456789012345678901234567890123", /* 64 */
 	};
 	char name[128];
 

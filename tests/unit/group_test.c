@@ -1,6 +1,7 @@
 /*
- * The group module against a corosync that misbehaves on request: the library's functions are played here, event by
- * event, for what a real corosync does once in a thousand runs. The real one is in tests/lab/test_cluster_io.py.
+ * The group module against a corosync that misbehaves on request: the library's functions are
+ * played here, event by event, for what a real corosync does once in a thousand runs. The real one
+ * is in tests/lab/test_cluster_io.py.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -21,7 +22,7 @@
 struct event {
 	enum { VIEW, MESSAGE } kind;
 	uint32_t nodeid, pid; /* of the message's sender; of who left in a view, 0 = nobody */
-	bool with_us; /* in a view */
+	bool with_us;	      /* in a view */
 	uint8_t *data;
 	size_t len;
 };
@@ -36,7 +37,8 @@ static struct {
 	unsigned int opened, finalized, left;
 	cs_error_t open_error, join_error, mcast_error;
 	unsigned int join_errors, mcast_errors; /* how many calls fail so */
-	unsigned int drop; /* the number, from 1, of the fragment that is accepted and lost; 0 = none */
+	/* The number, from 1, of the fragment that is accepted and lost; 0 = none. */
+	unsigned int drop;
 	unsigned int sent;
 	bool hold; /* what is sent does not come back */
 	cs_error_t dispatch_error;
@@ -56,7 +58,8 @@ static void event_add(struct event event, const void *data, size_t len)
 	CHECK_INT(write(fake.fd, &one, sizeof(one)), sizeof(one));
 }
 
-cs_error_t cpg_model_initialize(cpg_handle_t *handle, cpg_model_t model, cpg_model_data_t *data, void *context)
+cs_error_t cpg_model_initialize(cpg_handle_t *handle, cpg_model_t model, cpg_model_data_t *data,
+				void *context)
 {
 	if (fake.open_error)
 		return fake.open_error;
@@ -121,7 +124,8 @@ cs_error_t cpg_leave(cpg_handle_t handle, const struct cpg_name *name)
 	return CS_OK;
 }
 
-cs_error_t cpg_mcast_joined(cpg_handle_t handle, cpg_guarantee_t guarantee, const struct iovec *iov, unsigned int n)
+cs_error_t cpg_mcast_joined(cpg_handle_t handle, cpg_guarantee_t guarantee, const struct iovec *iov,
+			    unsigned int n)
 {
 	static uint8_t data[FRAME_HEADER_SIZE + FRAME_PAYLOAD_MAX];
 	size_t len = 0;
@@ -138,16 +142,20 @@ cs_error_t cpg_mcast_joined(cpg_handle_t handle, cpg_guarantee_t guarantee, cons
 	}
 	fake.sent++;
 	if (fake.sent != fake.drop && !fake.hold)
-		event_add((struct event){.kind = MESSAGE, .nodeid = 5, .pid = (uint32_t)getpid()}, data, len);
+		event_add((struct event){.kind = MESSAGE, .nodeid = 5, .pid = (uint32_t)getpid()},
+			  data, len);
 	return CS_OK;
 }
 
 static void view_deliver(const struct event *event)
 {
-	struct cpg_address members[2] = {{.nodeid = 1, .pid = 100}, {.nodeid = 5, .pid = (uint32_t)getpid()}};
-	struct cpg_address left = {.nodeid = event->nodeid, .pid = event->pid, .reason = CPG_REASON_NODEDOWN};
+	struct cpg_address members[2] = {{.nodeid = 1, .pid = 100},
+					 {.nodeid = 5, .pid = (uint32_t)getpid()}};
+	struct cpg_address left = {
+	    .nodeid = event->nodeid, .pid = event->pid, .reason = CPG_REASON_NODEDOWN};
 
-	fake.model.cpg_confchg_fn(7, NULL, members, event->with_us ? 2 : 1, &left, event->nodeid ? 1 : 0, NULL, 0);
+	fake.model.cpg_confchg_fn(7, NULL, members, event->with_us ? 2 : 1, &left,
+				  event->nodeid ? 1 : 0, NULL, 0);
 }
 
 cs_error_t cpg_dispatch(cpg_handle_t handle, cs_dispatch_flags_t flags)
@@ -227,7 +235,10 @@ static void on_message(void *user, uint32_t nodeid, uint32_t pid, const void *da
 static void start(void)
 {
 	static const struct group_callbacks callbacks = {
-		.on_up = on_up, .on_down = on_down, .on_members = on_members, .on_message = on_message,
+	    .on_up = on_up,
+	    .on_down = on_down,
+	    .on_members = on_members,
+	    .on_message = on_message,
 	};
 
 	ups = downs = views = messages = 0;
@@ -326,7 +337,8 @@ static void stop_before_up(void)
 	start();
 	fake.join_error = CS_ERR_TRY_AGAIN;
 	fake.join_errors = 1000;
-	qb_loop_timer_add(loop, QB_LOOP_MED, 20 * QB_TIME_NS_IN_MSEC, loop, (qb_loop_timer_dispatch_fn)qb_loop_stop, NULL);
+	qb_loop_timer_add(loop, QB_LOOP_MED, 20 * QB_TIME_NS_IN_MSEC, loop,
+			  (qb_loop_timer_dispatch_fn)qb_loop_stop, NULL);
 	qb_loop_run(loop);
 	stop();
 	CHECK_INT(fake.left, 0);
@@ -356,7 +368,8 @@ static void send_refused_for_a_while(void)
 	stop();
 }
 
-/* However much there is to say, corosync never has more than 16 fragments that it has not given back. */
+/* However much there is to say, corosync never has more than 16 fragments that it has not given
+ * back. */
 static void window(void)
 {
 	static uint8_t data[1000000];
@@ -395,7 +408,8 @@ static void queue_drains(void)
 	stop();
 }
 
-/* Accepted, and lost inside corosync: this process leaves and comes anew, and starts with nothing unsent. */
+/* Accepted, and lost inside corosync: this process leaves and comes anew, and starts with nothing
+ * unsent. */
 static void lost_inside(void)
 {
 	static uint8_t data[100000];
@@ -480,7 +494,8 @@ static void dispatch_fails(void)
 	run_until(1, 0);
 	/* Benign ones do nothing. */
 	for (size_t i = 0; i < 3; i++) {
-		fake.dispatch_error = (cs_error_t[]){CS_ERR_TRY_AGAIN, CS_ERR_TIMEOUT, CS_ERR_QUEUE_FULL}[i];
+		fake.dispatch_error =
+		    (cs_error_t[]){CS_ERR_TRY_AGAIN, CS_ERR_TIMEOUT, CS_ERR_QUEUE_FULL}[i];
 		qb_loop_timer_add(loop, QB_LOOP_HIGH, 20 * QB_TIME_NS_IN_MSEC, NULL, recover, NULL);
 		CHECK_INT(group_send(group, "x", 1), 0);
 		run_until(1, (unsigned int)i + 1);
@@ -512,10 +527,12 @@ static void fragment_event(uint32_t nodeid, uint16_t number, uint16_t frags, siz
 	struct frame_header header = {.msg_id = 9, .frag = number, .frags = frags};
 
 	frame_pack(data, &header);
-	event_add((struct event){.kind = MESSAGE, .nodeid = nodeid, .pid = 100}, data, FRAME_HEADER_SIZE + payload);
+	event_add((struct event){.kind = MESSAGE, .nodeid = nodeid, .pid = 100}, data,
+		  FRAME_HEADER_SIZE + payload);
 }
 
-/* Half a message of a host that dies is gone with it, even if it comes back under the same numbers. */
+/* Half a message of a host that dies is gone with it, even if it comes back under the same numbers.
+ */
 static void sender_dies_in_the_middle(void)
 {
 	struct group_stats stats;
@@ -528,7 +545,8 @@ static void sender_dies_in_the_middle(void)
 	fragment_event(2, 0, 1, 10);
 	run_until(1, 1);
 	CHECK_INT(last_len, 10);
-	CHECK(last_left.nodeid == 1 && last_left.pid == 100 && last_left.reason == GROUP_REASON_NODEDOWN);
+	CHECK(last_left.nodeid == 1 && last_left.pid == 100 &&
+	      last_left.reason == GROUP_REASON_NODEDOWN);
 	group_get_stats(group, &stats);
 	CHECK_INT(stats.malformed, 0);
 	stop();

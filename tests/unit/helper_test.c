@@ -1,6 +1,7 @@
 /*
- * Helper processes, with real ones: small shell scripts that answer, hang, flood, lie and die. The loop runs until all
- * of a test's helpers have ended; automake's own patience bounds a test that never ends.
+ * Helper processes, with real ones: small shell scripts that answer, hang, flood, lie and die. The
+ * loop runs until all of a test's helpers have ended; automake's own patience bounds a test that
+ * never ends.
  */
 #include <errno.h>
 #include <signal.h>
@@ -23,9 +24,9 @@ struct seen {
 	unsigned int lines, errs, exits;
 	int status;
 	enum helper_end end;
-	char log[LOG_MAX]; /* "text" of each line's "t", each followed by ' ' */
-	char err[LOG_MAX]; /* stderr, each line followed by '|' */
-	bool kill_at_line; /* helper_kill from on_line */
+	char log[LOG_MAX];   /* "text" of each line's "t", each followed by ' ' */
+	char err[LOG_MAX];   /* stderr, each line followed by '|' */
+	bool kill_at_line;   /* helper_kill from on_line */
 	unsigned int expect; /* stop the loop at so many lines, 0 = never */
 };
 
@@ -127,7 +128,10 @@ static void one_shot(void)
 	static struct seen seen;
 	struct helper_spec spec = {.input = "{\"t\":\"ping\"}"};
 
-	script_run(&seen, "read -r a; echo \"$a\"; echo '{\"t\":\"two\"}'; printf '{\"t\":\"last\"}'; exit 3", spec);
+	script_run(
+	    &seen,
+	    "read -r a; echo \"$a\"; echo '{\"t\":\"two\"}'; printf '{\"t\":\"last\"}'; exit 3",
+	    spec);
 	CHECK_STR(seen.log, "ping two last ");
 	CHECK_INT(seen.status, 3);
 	CHECK_INT(seen.end, HELPER_EXITED);
@@ -138,7 +142,8 @@ static void stdin_ends(void)
 {
 	static struct seen seen;
 
-	script_run(&seen, "cat >/dev/null; echo '{\"t\":\"eof\"}'", (struct helper_spec){.input = NULL});
+	script_run(&seen, "cat >/dev/null; echo '{\"t\":\"eof\"}'",
+		   (struct helper_spec){.input = NULL});
 	CHECK_STR(seen.log, "eof ");
 }
 
@@ -152,7 +157,8 @@ static void large_input(void)
 	CHECK(input);
 	memset(input, 'x', len);
 	input[len] = '\0';
-	script_run(&seen, "echo \"{\\\"t\\\":\\\"$(wc -c)\\\"}\"", (struct helper_spec){.input = input});
+	script_run(&seen, "echo \"{\\\"t\\\":\\\"$(wc -c)\\\"}\"",
+		   (struct helper_spec){.input = input});
 	free(input);
 	CHECK_STR(seen.log, "3000001 ");
 }
@@ -174,17 +180,20 @@ static void clean_process(void)
 	script_run(&seen,
 		   "say() { echo \"{\\\"t\\\":\\\"$1\\\"}\"; }; "
 		   "say \"$(tr '\\0' ';' </proc/$$/environ)\"; "
-		   "n=0; i=3; while [ $i -lt 100 ]; do [ -e /proc/$$/fd/$i ] && n=$i; i=$((i+1)); done; say $n; "
+		   "n=0; i=3; while [ $i -lt 100 ]; do [ -e /proc/$$/fd/$i ] && n=$i; i=$((i+1)); "
+		   "done; say $n; "
 		   "say \"$(grep -E 'SigBlk|SigIgn' /proc/$$/status | tr -d '\\t\\n')\"; "
 		   "say \"$(pwd)\"; "
-		   "set -- $(cat /proc/$$/stat); [ \"$5\" = \"$$\" ] && say group; ", spec);
+		   "set -- $(cat /proc/$$/stat); [ \"$5\" = \"$$\" ] && say group; ",
+		   spec);
 	sigprocmask(SIG_UNBLOCK, &blocked, NULL);
 	signal(SIGUSR1, SIG_DFL);
 	close(77);
 	/* Signals 32 and 33 are glibc's own; its posix_spawn sets them so. */
-	CHECK_STR(seen.log,
-		  "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin;A=b c;LANG=de; 0 "
-		  "SigBlk:0000000000000000SigIgn:0000000180000000 / group ");
+	CHECK_STR(
+	    seen.log,
+	    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin;A=b c;LANG=de; 0 "
+	    "SigBlk:0000000000000000SigIgn:0000000180000000 / group ");
 }
 
 static void start_errors(void)
@@ -236,8 +245,10 @@ static void deadline(void)
 	int a, b;
 
 	helper_pool_stats(pool, &before);
-	script_run(&seen, "trap '' TERM; sleep 1000 & a=$!; sh -c 'sleep 1000; :' & "
-			  "echo \"{\\\"t\\\":\\\"$a $!\\\"}\"; wait", spec);
+	script_run(&seen,
+		   "trap '' TERM; sleep 1000 & a=$!; sh -c 'sleep 1000; :' & "
+		   "echo \"{\\\"t\\\":\\\"$a $!\\\"}\"; wait",
+		   spec);
 	helper_pool_stats(pool, &after);
 	CHECK_INT(seen.end, HELPER_DEADLINE);
 	CHECK_INT(seen.status, SIGKILL);
@@ -270,7 +281,8 @@ static void straggler(void)
 	static struct seen seen;
 	int pid;
 
-	script_run(&seen, "sleep 1000 & echo \"{\\\"t\\\":\\\"$!\\\"}\"; exit 0", (struct helper_spec){.tag = 0});
+	script_run(&seen, "sleep 1000 & echo \"{\\\"t\\\":\\\"$!\\\"}\"; exit 0",
+		   (struct helper_spec){.tag = 0});
 	CHECK_INT(seen.end, HELPER_EXITED);
 	CHECK_INT(seen.status, 0);
 	CHECK_INT(sscanf(seen.log, "%d", &pid), 1);
@@ -292,8 +304,11 @@ static void invalid_lines(void)
 	struct helper_stats before, after;
 
 	helper_pool_stats(pool, &before);
-	script_run(&seen, "echo hello; echo '[1]'; echo '\"s\"'; echo; echo '{\"t\":\"good\"}'; echo '{} {}'; "
-			  "echo '{\"t\":\"fine\"}'; printf '{\"t\":'", (struct helper_spec){.tag = 0});
+	script_run(
+	    &seen,
+	    "echo hello; echo '[1]'; echo '\"s\"'; echo; echo '{\"t\":\"good\"}'; echo '{} {}'; "
+	    "echo '{\"t\":\"fine\"}'; printf '{\"t\":'",
+	    (struct helper_spec){.tag = 0});
 	helper_pool_stats(pool, &after);
 	CHECK_STR(seen.log, "good fine ");
 	CHECK_INT(after.lines_dropped - before.lines_dropped, 5);
@@ -305,8 +320,9 @@ static void endless_line(void)
 {
 	static struct seen seen;
 
-	script_run(&seen, "head -c 5000000 /dev/zero | tr '\\0' x; echo; echo '{\"t\":\"after\"}'; "
-			  "printf '{\"t\":\"'; head -c 1048560 /dev/zero | tr '\\0' y; echo '\"}'",
+	script_run(&seen,
+		   "head -c 5000000 /dev/zero | tr '\\0' x; echo; echo '{\"t\":\"after\"}'; "
+		   "printf '{\"t\":\"'; head -c 1048560 /dev/zero | tr '\\0' y; echo '\"}'",
 		   (struct helper_spec){.tag = 0});
 	CHECK_INT(seen.lines, 2);
 	CHECK(!strncmp(seen.log, "after yyyy", 10));
@@ -336,7 +352,8 @@ static void flood(void)
 	CHECK_INT(seen.lines, 400000);
 	CHECK_INT(seen.status, 0);
 	CHECK(ticks > 10);
-	qb_loop_timer_add(loop, QB_LOOP_LOW, 2 * QB_TIME_NS_IN_MSEC, loop, (qb_loop_timer_dispatch_fn)qb_loop_stop, NULL);
+	qb_loop_timer_add(loop, QB_LOOP_LOW, 2 * QB_TIME_NS_IN_MSEC, loop,
+			  (qb_loop_timer_dispatch_fn)qb_loop_stop, NULL);
 	qb_loop_run(loop); /* the last tick */
 }
 
@@ -347,7 +364,8 @@ static void flood_stderr(void)
 	unsigned int told, counted = 0;
 
 	helper_pool_stats(pool, &before);
-	script_run(&seen, "yes 'oops\t\001' | head -n 100000 >&2; head -c 3000 /dev/zero | tr '\\0' z >&2",
+	script_run(&seen,
+		   "yes 'oops\t\001' | head -n 100000 >&2; head -c 3000 /dev/zero | tr '\\0' z >&2",
 		   (struct helper_spec){.tag = 0});
 	helper_pool_stats(pool, &after);
 	CHECK(!strncmp(seen.err, "oops ?|", 7));
@@ -362,8 +380,8 @@ static void flood_stderr(void)
 static void long_lived(void)
 {
 	static struct seen seen;
-	struct helper *helper = script_start(&seen, "exec cat",
-					     (struct helper_spec){.keep_stdin = true, .input = "{\"t\":\"0\"}"});
+	struct helper *helper = script_start(
+	    &seen, "exec cat", (struct helper_spec){.keep_stdin = true, .input = "{\"t\":\"0\"}"});
 	struct json_object *obj;
 	char line[64], *end = seen.log;
 
@@ -395,7 +413,8 @@ static void send_to_the_deaf(void)
 {
 	static struct seen seen;
 	static char line[65536];
-	struct helper *helper = script_start(&seen, "exec sleep 1000", (struct helper_spec){.keep_stdin = true});
+	struct helper *helper =
+	    script_start(&seen, "exec sleep 1000", (struct helper_spec){.keep_stdin = true});
 	unsigned int sent = 0;
 	int rc;
 
@@ -418,8 +437,9 @@ static void send_to_the_deaf(void)
 static void send_to_the_slow(void)
 {
 	static struct seen seen;
-	struct helper *helper = script_start(&seen, "read -r a; kill -STOP $$; exec wc -c",
-					     (struct helper_spec){.keep_stdin = true, .input = "go"});
+	struct helper *helper =
+	    script_start(&seen, "read -r a; kill -STOP $$; exec wc -c",
+			 (struct helper_spec){.keep_stdin = true, .input = "go"});
 	static char line[65536];
 	siginfo_t info;
 
@@ -432,7 +452,8 @@ static void send_to_the_slow(void)
 	kill(helper_pid(helper), SIGCONT);
 	qb_loop_run(loop);
 	CHECK_INT(seen.end, HELPER_EXITED);
-	CHECK_STR(seen.err, "dropped a line of 7 bytes on stdout that is no JSON object|"); /* 2621440 */
+	CHECK_STR(seen.err,
+		  "dropped a line of 7 bytes on stdout that is no JSON object|"); /* 2621440 */
 }
 
 static void not_reading_at_all(void)
@@ -443,7 +464,8 @@ static void not_reading_at_all(void)
 	CHECK(input);
 	memset(input, 'x', 2000000);
 	input[2000000] = '\0';
-	script_run(&seen, "exec <&-; echo '{\"t\":\"deaf\"}'; exit 1", (struct helper_spec){.input = input});
+	script_run(&seen, "exec <&-; echo '{\"t\":\"deaf\"}'; exit 1",
+		   (struct helper_spec){.input = input});
 	free(input);
 	CHECK_STR(seen.log, "deaf ");
 	CHECK_INT(seen.status, 1);
@@ -453,7 +475,8 @@ static void closed_early(void)
 {
 	static struct seen seen;
 
-	script_run(&seen, "echo '{\"t\":\"bye\"}'; exec >&- 2>&-; sleep 0.2; exit 4", (struct helper_spec){.tag = 0});
+	script_run(&seen, "echo '{\"t\":\"bye\"}'; exec >&- 2>&-; sleep 0.2; exit 4",
+		   (struct helper_spec){.tag = 0});
 	CHECK_STR(seen.log, "bye ");
 	CHECK_INT(seen.status, 4);
 }
@@ -473,8 +496,9 @@ static void kill_from_callback(void)
 static void kill_is_at_once(void)
 {
 	static struct seen seen;
-	struct helper *helper = script_start(&seen, "sleep 1000 & echo \"{\\\"t\\\":\\\"$!\\\"}\"; wait",
-					     (struct helper_spec){.tag = 0});
+	struct helper *helper =
+	    script_start(&seen, "sleep 1000 & echo \"{\\\"t\\\":\\\"$!\\\"}\"; wait",
+			 (struct helper_spec){.tag = 0});
 	int pid;
 
 	seen.expect = 1;
@@ -491,7 +515,8 @@ static void kill_is_at_once(void)
 static void kill_before_the_result(void)
 {
 	static struct seen seen;
-	struct helper *helper = script_start(&seen, "echo '{\"t\":\"late\"}'", (struct helper_spec){.tag = 0});
+	struct helper *helper =
+	    script_start(&seen, "echo '{\"t\":\"late\"}'", (struct helper_spec){.tag = 0});
 	siginfo_t info;
 
 	CHECK_INT(waitid(P_PID, (id_t)helper_pid(helper), &info, WEXITED | WNOWAIT), 0);
@@ -528,7 +553,8 @@ static void kill_by_tag(void)
 static void is_stuck_no_more(void *data)
 {
 	if (helper_pool_stuck(pool, 0))
-		qb_loop_timer_add(loop, QB_LOOP_MED, 10 * QB_TIME_NS_IN_MSEC, NULL, is_stuck_no_more, NULL);
+		qb_loop_timer_add(loop, QB_LOOP_MED, 10 * QB_TIME_NS_IN_MSEC, NULL,
+				  is_stuck_no_more, NULL);
 	else
 		qb_loop_stop(loop);
 }
@@ -564,7 +590,8 @@ static pid_t tracer_start(pid_t pid, int *ret_hold)
 static void stuck(void)
 {
 	static struct seen seen;
-	struct helper *helper = script_start(&seen, "exec sleep 1000", (struct helper_spec){.tag = 8});
+	struct helper *helper =
+	    script_start(&seen, "exec sleep 1000", (struct helper_spec){.tag = 8});
 	int hold;
 	pid_t tracer = tracer_start(helper_pid(helper), &hold);
 
@@ -600,7 +627,8 @@ static void spawn_cost(void)
 	qb_loop_run(loop);
 	for (int i = 0; i < 50; i++)
 		CHECK_INT(seen[i].status, 0);
-	printf("# one start takes %.3f ms\n", ((double)(b.tv_sec - a.tv_sec) * 1e3 + (double)(b.tv_nsec - a.tv_nsec) / 1e6) / 50);
+	printf("# one start takes %.3f ms\n",
+	       ((double)(b.tv_sec - a.tv_sec) * 1e3 + (double)(b.tv_nsec - a.tv_nsec) / 1e6) / 50);
 }
 
 /* Without a single callback. */
@@ -609,7 +637,8 @@ static void pool_free_kills(void)
 	static struct seen seen;
 	pid_t pid;
 
-	pid = helper_pid(script_start(&seen, "exec sleep 1000", (struct helper_spec){.keep_stdin = true}));
+	pid = helper_pid(
+	    script_start(&seen, "exec sleep 1000", (struct helper_spec){.keep_stdin = true}));
 	helper_pool_free(pool);
 	process_wait_gone(pid);
 	CHECK_INT(seen.exits, 0);

@@ -24,12 +24,14 @@ static void cut(struct lines *lines, const char *text, size_t piece)
 		CHECK_INT(write(fds[1], text + at, now), now);
 		CHECK_INT(lines_read(lines, fds[0]), now);
 		while (lines_next(lines, false, &line, &line_len))
-			snprintf(told + strlen(told), sizeof(told) - strlen(told), "[%.*s]", (int)line_len, line);
+			snprintf(told + strlen(told), sizeof(told) - strlen(told), "[%.*s]",
+				 (int)line_len, line);
 	}
 	close(fds[1]);
 	CHECK_INT(lines_read(lines, fds[0]), 0);
 	while (lines_next(lines, true, &line, &line_len))
-		snprintf(told + strlen(told), sizeof(told) - strlen(told), "[%.*s]", (int)line_len, line);
+		snprintf(told + strlen(told), sizeof(told) - strlen(told), "[%.*s]", (int)line_len,
+			 line);
 	close(fds[0]);
 	CHECK(!lines->data);
 	lines_free(lines);

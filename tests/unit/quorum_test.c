@@ -1,6 +1,6 @@
 /*
- * The quorum module: two notifications become one view. The library's functions are played here, to have every order;
- * the real ones are in tests/lab/test_cluster_io.py.
+ * The quorum module: two notifications become one view. The library's functions are played here, to
+ * have every order; the real ones are in tests/lab/test_cluster_io.py.
  */
 #include <errno.h>
 #include <unistd.h>
@@ -10,7 +10,8 @@
 #include "hamon/cluster/quorum.h"
 #include "tests/unit/test.h"
 
-/* The played corosync: one script of notifications. 'v' verdict, 'n' node list, 'x' it is lost, '.' the end. */
+/* The played corosync: one script of notifications. 'v' verdict, 'n' node list, 'x' it is lost, '.'
+ * the end. */
 struct step {
 	char kind;
 	uint64_t seq;
@@ -26,8 +27,8 @@ static qb_loop_t *loop;
 static char told[2048];
 static unsigned int opened;
 
-cs_error_t quorum_model_initialize(quorum_handle_t *handle, quorum_model_t version, quorum_model_data_t *data,
-				   uint32_t *type, void *context)
+cs_error_t quorum_model_initialize(quorum_handle_t *handle, quorum_model_t version,
+				   quorum_model_data_t *data, uint32_t *type, void *context)
 {
 	uint64_t many = 1000;
 
@@ -88,24 +89,27 @@ cs_error_t quorum_dispatch(quorum_handle_t handle, cs_dispatch_flags_t flags)
 	if (step->kind == 'x')
 		return CS_ERR_LIBRARY;
 	if (step->kind == 'v')
-		model.quorum_notify_fn(handle, step->quorate, ring, count(step->nodes), step->nodes);
+		model.quorum_notify_fn(handle, step->quorate, ring, count(step->nodes),
+				       step->nodes);
 	else
-		model.nodelist_notify_fn(handle, ring, count(step->nodes), step->nodes, 0, NULL, count(step->left),
-					 step->left);
+		model.nodelist_notify_fn(handle, ring, count(step->nodes), step->nodes, 0, NULL,
+					 count(step->left), step->left);
 	return CS_OK;
 }
 
-/* The user: "q5:1,2-3 " is quorate in ring 5 with 1 and 2, 3 left; 'n' not quorate, "down " lost. */
+/* The user: "q5:1,2-3 " is quorate in ring 5 with 1 and 2, 3 left; 'n' not quorate, "down " lost.
+ */
 static void list_add(const char *before, const uint32_t *list, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		snprintf(told + strlen(told), sizeof(told) - strlen(told), "%s%u", i ? "," : before, list[i]);
+		snprintf(told + strlen(told), sizeof(told) - strlen(told), "%s%u", i ? "," : before,
+			 list[i]);
 }
 
 static void on_quorum(void *user, const struct quorum_view *view)
 {
-	snprintf(told + strlen(told), sizeof(told) - strlen(told), "%c%u", view->quorate ? 'q' : 'n',
-		 (unsigned int)view->ring.seq);
+	snprintf(told + strlen(told), sizeof(told) - strlen(told), "%c%u",
+		 view->quorate ? 'q' : 'n', (unsigned int)view->ring.seq);
 	list_add(":", view->nodes, view->n_nodes);
 	list_add("-", view->left, view->n_left);
 	strcat(told, " ");
@@ -118,7 +122,8 @@ static void on_down(void *user)
 
 static void play(const struct step *steps)
 {
-	static const struct quorum_callbacks callbacks = {.on_quorum = on_quorum, .on_down = on_down};
+	static const struct quorum_callbacks callbacks = {.on_quorum = on_quorum,
+							  .on_down = on_down};
 	struct quorum *quorum;
 
 	told[0] = '\0';
@@ -129,9 +134,11 @@ static void play(const struct step *steps)
 }
 
 #define PLAY(...) play((const struct step[]){__VA_ARGS__, {.kind = '.'}})
+/* clang-format off */
 #define V(s, q, ...) {'v', s, q, {__VA_ARGS__}, {0}}
 #define N(s, ...) {'n', s, 0, {__VA_ARGS__}, {0}}
 #define LEFT(s, gone, ...) {'n', s, 0, {__VA_ARGS__}, {gone}}
+/* clang-format on */
 
 static void either_order(void)
 {
@@ -165,11 +172,13 @@ static void overtaken(void)
 /* A host that is back before anybody looked was away all the same. */
 static void fast_restart(void)
 {
-	PLAY(N(4, 1, 2, 3), V(4, 1, 1, 2, 3), V(8, 1, 1, 2, 3), LEFT(8, 3, 1, 2, 3), V(12, 1, 1, 2, 3), N(12, 1, 2, 3));
+	PLAY(N(4, 1, 2, 3), V(4, 1, 1, 2, 3), V(8, 1, 1, 2, 3), LEFT(8, 3, 1, 2, 3),
+	     V(12, 1, 1, 2, 3), N(12, 1, 2, 3));
 	CHECK_STR(told, "q4:1,2,3 q8:1,2,3-3 q12:1,2,3 ");
 }
 
-/* A qdevice's vote, or expected_votes, changes the verdict within a ring; a repetition changes nothing. */
+/* A qdevice's vote, or expected_votes, changes the verdict within a ring; a repetition changes
+ * nothing. */
 static void verdict_alone(void)
 {
 	PLAY(N(4, 1, 2), V(4, 1, 1, 2), V(4, 1, 1, 2), N(4, 1, 2), V(4, 0, 1, 2), V(4, 1, 1, 2));
@@ -180,11 +189,13 @@ static void lost_and_found(void)
 {
 	unsigned int before = opened;
 
-	PLAY({.kind = 'x'}, N(4, 1, 2), V(4, 1, 1, 2), V(8, 1, 1), LEFT(16, 9, 1), {.kind = 'x'}, V(8, 1, 1, 2), N(8, 1, 2));
+	PLAY({.kind = 'x'}, N(4, 1, 2), V(4, 1, 1, 2), V(8, 1, 1), LEFT(16, 9, 1), {.kind = 'x'},
+	     V(8, 1, 1, 2), N(8, 1, 2));
 	CHECK_STR(told, "q4:1,2 down q8:1,2 ");
 	CHECK_INT(opened - before, 3);
 	/* What the lost corosync said about the same ring is not believed. */
-	PLAY(N(8, 1, 2), V(8, 0, 1, 2), {.kind = 'x'}, N(8, 1, 2), V(8, 1, 1, 2), {.kind = 'x'}, V(8, 1, 1, 2), N(8, 1, 2));
+	PLAY(N(8, 1, 2), V(8, 0, 1, 2), {.kind = 'x'}, N(8, 1, 2), V(8, 1, 1, 2), {.kind = 'x'},
+	     V(8, 1, 1, 2), N(8, 1, 2));
 	CHECK_STR(told, "n8:1,2 down q8:1,2 down q8:1,2 ");
 }
 

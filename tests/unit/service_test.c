@@ -1,4 +1,5 @@
-/* What the service manager is told, with a socket that plays the manager, and the ids of host and boot. */
+/* What the service manager is told, with a socket that plays the manager, and the ids of host and
+ * boot. */
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -57,7 +58,8 @@ static void messages(void)
 	service_free(NULL);
 }
 
-/* A manager that does not read: dropped at once, and the calls return (this test would hang otherwise). */
+/* A manager that does not read: dropped at once, and the calls return (this test would hang
+ * otherwise). */
 static void deaf_manager(void)
 {
 	struct service *service;
