@@ -594,6 +594,29 @@ def test_iscsi_disks_are_volumes(shared):
         server.wait()
 
 
+def test_gluster_volumes(shared):
+    """By libgfapi, as QEMU opens them: within the usual bound, though closing a volume takes it ten seconds."""
+    h2 = shared[1]
+    h2.sh("mkdir -p /run/gluster /srv/brick /srv/mnt; for d in /var/lib/glusterd /var/log/glusterfs; do mkdir /run/keep; "
+          "cp -a $d/. /run/keep; mount -t tmpfs gl $d; cp -a /run/keep/. $d; rm -r /run/keep; done")
+    # in a pid namespace of its own, so that the bricks that it starts end with it
+    server = h2.spawn(["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "glusterd", "--no-daemon"],
+                      stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait_until("glusterd answers", lambda: h2.sh("gluster --mode=script volume list", check=False).returncode == 0)
+        h2.sh("gluster --mode=script volume create gv %s:/srv/brick force; gluster --mode=script volume start gv" % SERVER)
+        wait_until("the volume is there", lambda: h2.sh("qemu-img create -q -f raw gluster://%s/gv/x.img 1M" % SERVER,
+                                                        check=False).returncode == 0)
+        one = instance(domain(network("gluster", "gv/x.img", 24007)))
+        said = h2.check(one)[0]
+        assert said["verdict"] == "volume", said
+        assert h2.identify(one["xml"])["disks"][0]["id"] == "gluster:%s/gv/x.img" % SERVER
+        assert h2.verdict(instance(domain(network("gluster", "gv/gone.img", 24007))))[0] == "unknown"
+    finally:
+        kill_wait(server.pid, start_time(server.pid))
+        server.wait()
+
+
 # what never answers
 
 
