@@ -15,6 +15,7 @@
 #define BEACON_HOST_SIZE 65
 #define BEACON_NONCE_SIZE 65
 #define BEACON_BOOT_ID_SIZE 37
+#define BEACON_PLACE_SIZE 33
 #define BEACON_FILE_MAX 4096
 #define BEACON_FS_SIZE 32
 
@@ -22,12 +23,19 @@ struct beacon {
 	char host[BEACON_HOST_SIZE];
 	char nonce[BEACON_NONCE_SIZE]; /* 16 to 64 hexadecimal digits */
 	char boot_id[BEACON_BOOT_ID_SIZE];
+	char place[BEACON_PLACE_SIZE]; /* beacon_place of the folder's real path on its host, or "" */
 	int64_t age_s; /* by this host's wall clock; only to show to people */
 };
 
 /* A name that can be part of a file name: letters, digits, ".", "_", "-"; not first a dot; 1 to 64 bytes. */
 bool beacon_host_valid(const char *host);
 bool beacon_nonce_valid(const char *nonce);
+
+/*
+ * Which of its places a host has written a beacon for: a digest of its path there. One nonce serves all places
+ * of a host, so without this two exchanged mounts would each show a current beacon.
+ */
+void beacon_place(const char *path, char place[BEACON_PLACE_SIZE]);
 
 /* The text of a beacon file: hostile input. 0, -EBADMSG, -E2BIG. age_s is 0. */
 int beacon_parse(const char *text, size_t len, struct beacon *ret);

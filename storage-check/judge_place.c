@@ -36,6 +36,15 @@ static bool nonce_is(const struct beacon *beacon, const char *nonce)
 	return nonce && nonce[0] && !strcmp(beacon->nonce, nonce);
 }
 
+/* The owner wrote it for this very place of its own. A mark tells that too, where the owner has announced it. */
+static bool beacon_is_of(const struct beacon *beacon, const struct request_place *place)
+{
+	char digest[BEACON_PLACE_SIZE];
+
+	beacon_place(place->path, digest);
+	return place->place_id || !strcmp(beacon->place, digest);
+}
+
 static void proof_judge(const struct bench *bench, const struct survey_folder *folder,
 			const struct request_place *place, struct opinion *opinion)
 {
@@ -46,7 +55,7 @@ static void proof_judge(const struct bench *bench, const struct survey_folder *f
 		opinion_lower(opinion, VERDICT_UNKNOWN, "%s has announced no beacon for %s", owner, folder->path);
 	else if (!place->nonce)
 		opinion_lower(opinion, VERDICT_UNKNOWN, "%s has written no beacon into %s", owner, place->path);
-	else if (place->place_id && strcmp(place->place_id, folder->place_id))
+	else if (place->place_id ? strcmp(place->place_id, folder->place_id) != 0 : !beacon)
 		opinion_lower(opinion, VERDICT_LOCAL, "%s on %s is other storage than on %s", folder->path, self,
 			      owner);
 	else if (!beacon)
@@ -56,6 +65,10 @@ static void proof_judge(const struct bench *bench, const struct survey_folder *f
 	else if (!nonce_is(beacon, place->nonce) && !nonce_is(beacon, place->previous_nonce))
 		opinion_lower(opinion, VERDICT_UNKNOWN,
 			      "%s on %s has an old beacon of %s: a copy, or what was seen of it is stale",
+			      folder->path, self, owner);
+	else if (!beacon_is_of(beacon, place))
+		opinion_lower(opinion, VERDICT_UNKNOWN,
+			      "%s on %s has %s's beacon for another of its places: the mounts are exchanged",
 			      folder->path, self, owner);
 }
 

@@ -229,11 +229,14 @@ int place_mark(struct place *place, const char *self)
 int place_beacon_write(const struct place *place, const struct beacon *beacon)
 {
 	char temp[BEACON_HOST_SIZE + 16], name[BEACON_HOST_SIZE + 16], text[BEACON_FILE_MAX];
+	char digest[BEACON_PLACE_SIZE];
 	int rc;
 
 	/* Every field is of a checked alphabet: nothing needs quoting. */
-	snprintf(text, sizeof(text), "{\"host\":\"%s\",\"nonce\":\"%s\",\"boot_id\":\"%s\"}\n", beacon->host,
-		 beacon->nonce, beacon->boot_id);
+	beacon_place(place->real, digest);
+	snprintf(text, sizeof(text),
+		 "{\"host\":\"%s\",\"nonce\":\"%s\",\"boot_id\":\"%s\",\"place\":\"%s\"}\n", beacon->host,
+		 beacon->nonce, beacon->boot_id, digest);
 	snprintf(temp, sizeof(temp), ".%s.beacon", beacon->host);
 	snprintf(name, sizeof(name), "%s.beacon", beacon->host);
 	rc = file_write(place->marks, temp, text);

@@ -225,6 +225,7 @@ static void beacon_put(const struct place *place, const char *host, struct json_
 		return;
 	item = json_object_new_object();
 	json_put_string(item, "nonce", beacon.nonce);
+	json_put_string(item, "place", beacon.place);
 	json_object_object_add(item, "age_s", json_object_new_int64(beacon.age_s));
 	json_object_object_add(beacons, beacon.host, item);
 }

@@ -44,6 +44,7 @@ static void beacons_get(struct survey *survey, struct survey_folder *folder, str
 			return;
 		snprintf(beacon->host, sizeof(beacon->host), "%s", host);
 		json_copy_string(item, "nonce", beacon->nonce, sizeof(beacon->nonce));
+		json_copy_string(item, "place", beacon->place, sizeof(beacon->place));
 		if (json_object_object_get_ex(item, "age_s", &age))
 			beacon->age_s = json_object_get_int64(age);
 	}

@@ -197,6 +197,7 @@ def test_same_path_but_different_storage_is_local(hosts, top):
     assert verdict == "local" and "other storage" in reason
     h2.beacon("/srv/a")
     assert h2.verdict(one)[0] == "local"
+    assert h2.verdict(dict(one, places=[dict(one["places"][0], place_id=None)]))[0] == "local"
     assert h1.verdict(one)[0] == "shared"
 
 
@@ -227,6 +228,14 @@ def test_exchanged_mounts_are_not_the_same_disk(hosts, top):
     h2.bind(top + "/one", "/srv/b")
     one = owned(h1, domain(disk("/srv/a/x.img")), "/srv/a", "/srv/b")
     assert h2.verdict(one)[0] == "local"
+    # also where the owner has told no marks: one nonce serves all its places
+    unmarked = dict(one, places=[dict(place, place_id=None) for place in one["places"]])
+    verdict, reason = h2.verdict(unmarked)
+    assert verdict == "unknown" and "exchanged" in reason
+    h2.sh("umount /srv/a /srv/b")
+    h2.bind(top + "/one", "/srv/a")
+    h2.bind(top + "/two", "/srv/b")
+    assert h2.verdict(one)[0] == "shared" and h2.verdict(unmarked)[0] == "shared"
 
 
 def test_links_and_binds_lead_to_the_same_place(shared, top):
@@ -418,9 +427,15 @@ def test_damaged_and_wrong_images(shared):
         "j": ("qemu-img create -q -f qcow2 -u -F raw -b 'json:{\"driver\":\"null-co\"}' j 1M", None),
         "n": ("qemu-img create -q -f qcow2 -u -F raw -b 'nbd://%s:1/x' n 1M" % SERVER, None),
         "p": ("mkfifo p", None),
+        # a json: name that is a local file after all, in a place that nobody proved
+        "k": ("truncate -s 1M /srv/k.img; qemu-img create -q -f qcow2 -u -F raw -b 'json:{\"driver\":\"raw\",\"offset\":512,"
+              "\"file\":{\"driver\":\"file\",\"filename\":\"/srv/k.img\"}}' k 1M", "cannot tell where"),
+        # what is no text cannot be told by the child
+        "u": ("qemu-img create -q -f qcow2 -u -F qcow2 -b \"$(printf 'b\\377')\" u 1M", "could not be looked at"),
     }
     for name, (create, _) in cases.items():
         h1.sh("cd /srv/a; " + create)
+    h2.sh("truncate -s 1M /srv/k.img")
     said = h1.beacon("/srv/a")
     for name, (_, words) in cases.items():
         verdict, reason = h2.verdict(instance(domain(disk("/srv/a/" + name, "qcow2")), announced(said, h1.nonce)))

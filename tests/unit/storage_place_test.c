@@ -28,7 +28,7 @@ static const char *folder_make(const char *name)
 
 static void a_beacon_is_read_back(void)
 {
-	struct beacon beacon = { "h1", NONCE, "b-1", 0 }, got;
+	struct beacon beacon = { "h1", NONCE, "b-1", "", 0 }, got;
 	char id[DISKID_UUID_SIZE], again[DISKID_UUID_SIZE], hosts[4][BEACON_HOST_SIZE];
 	struct place place;
 	const char *path = folder_make("beacon");
@@ -72,21 +72,35 @@ static void a_damaged_mark_is_not_replaced(void)
 	place_close(&place);
 }
 
+static void file_make(int dir, const char *name, const char *text)
+{
+	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+
+	CHECK(fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text));
+	close(fd);
+}
+
 static void a_beacon_that_is_a_link_or_a_pipe_is_refused(void)
 {
-	struct beacon got, beacon = { "h1", NONCE, "b", 0 };
+	static const char text[] = "{\"host\":\"h3\",\"nonce\":\"" NONCE "\",\"boot_id\":\"b\"}";
+	struct beacon got, beacon = { "h1", NONCE, "b", "", 0 };
 	struct place place;
+	struct stat st;
 
 	CHECK_INT(place_open(folder_make("links"), &place), 0);
 	CHECK_INT(place_mark(&place, "h1"), 0);
-	CHECK_INT(place_beacon_write(&place, &beacon), 0);
-	CHECK(!symlinkat("h1.beacon", place.marks, "h3.beacon"));
+	file_make(place.dir, "forged", text);
+	CHECK(!symlinkat("../forged", place.marks, "h3.beacon"));
 	CHECK_INT(place_beacon_read(&place, "h3", &got), -EBADMSG);
+	CHECK(!unlinkat(place.marks, "h3.beacon", 0) && !linkat(place.dir, "forged", place.marks, "h3.beacon", 0));
+	CHECK_INT(place_beacon_read(&place, "h3", &got), 0);
 	CHECK(!mkfifoat(place.marks, "h4.beacon", 0600));
 	CHECK_INT(place_beacon_read(&place, "h4", &got), -EBADMSG);
 	/* Nor does the writer follow one out of the folder. */
-	CHECK(!unlinkat(place.marks, "h1.beacon", 0) && !symlinkat("/dev/null", place.marks, ".h1.beacon"));
+	file_make(place.dir, "precious", "all of it");
+	CHECK(!symlinkat("../precious", place.marks, ".h1.beacon"));
 	CHECK(place_beacon_write(&place, &beacon) < 0);
+	CHECK(!fstatat(place.dir, "precious", &st, 0) && st.st_size == 9);
 	place_close(&place);
 }
 
