@@ -1,4 +1,5 @@
 # evacuate: the helper that speaks to a control plane, and libvirt's qemu hook, the start gate
+dist_man_MANS += doc/hamon-evacuate.8 doc/hamon-qemu-hook.8
 pkglibexec_PROGRAMS += hamon-evacuate hamon-qemu-hook
 
 hamon_evacuate_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS) $(LIBVIRT_CFLAGS)

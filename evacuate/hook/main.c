@@ -29,14 +29,15 @@
 #include "hamon/common/json.h"
 
 /*
- * libvirt holds the domain's job as long as this runs. Of the two seconds hamond gets most: the first start of an
- * unknown instance is a claim that a majority has to write down. Reading the XML comes out of the rest.
+ * libvirt holds the domain's job as long as this runs. Each step ends at its own point of the two seconds, so what
+ * one leaves over is the next one's: hamond, which answers after 1.5 s at the latest (the first start of an unknown
+ * instance is a claim that a majority has to write down), gets nearly all.
  */
+#define READ_END_MS 200
+#define DISKS_END_MS 400
+#define GATE_END_MS 1850
+#define LIST_END_MS 1950
 #define TOTAL_MS 2000
-#define READ_MS 200
-#define DISKS_MS 200
-#define GATE_MS 1400
-#define LIST_MS 100
 
 #define ARGS 4
 #define GATE_REPLY_MAX 65536
@@ -53,7 +54,15 @@ struct hook {
 	struct domxml *dom;
 	struct disks disks;
 	char *lines; /* of the resolver */
+	uint64_t begun_ms;
 };
+
+static uint64_t left_ms(const struct hook *hook, uint64_t end_ms)
+{
+	uint64_t now_ms = clock_boot_ms();
+
+	return now_ms < hook->begun_ms + end_ms ? hook->begun_ms + end_ms - now_ms : 1;
+}
 
 /* Nothing here may take longer, come what may: then it is not known whether the start is safe. */
 static void on_deadline(int signo)
@@ -87,17 +96,14 @@ static int refuse(const struct hook *hook, const char *reason, const char *hint)
 /* All of stdin. -E2BIG, -ETIMEDOUT, or another -errno. */
 static int xml_read(struct hook *hook)
 {
-	uint64_t end_ms = clock_boot_ms() + READ_MS;
-
 	hook->xml = malloc(DOMXML_BYTES_MAX + 1);
 	if (!hook->xml)
 		return -ENOMEM;
 	for (;;) {
 		struct pollfd fd = { .fd = STDIN_FILENO, .events = POLLIN };
-		uint64_t now_ms = clock_boot_ms();
 		ssize_t n;
 
-		if (poll(&fd, 1, now_ms < end_ms ? (int)(end_ms - now_ms) : 0) == 0)
+		if (poll(&fd, 1, (int)left_ms(hook, READ_END_MS)) == 0)
 			return -ETIMEDOUT;
 		n = read(STDIN_FILENO, hook->xml + hook->xml_len,
 			 DOMXML_BYTES_MAX + 1 - hook->xml_len);
@@ -125,7 +131,8 @@ static void disks_find(struct hook *hook)
 	size_t len = 0;
 
 	if (disks_need_files(hook->dom))
-		(void)bounded_run(disks_work, hook, DISKS_MS, GATELIST_BYTES_MAX, &hook->lines, &len);
+		(void)bounded_run(disks_work, hook, left_ms(hook, DISKS_END_MS), GATELIST_BYTES_MAX,
+				  &hook->lines, &len);
 	disks_build(hook->dom, hook->lines ? hook->lines : "", len, &hook->disks);
 }
 
@@ -155,7 +162,7 @@ static int gate_work(void *arg, int fd)
 
 	if (hook->service)
 		setenv("HAMON_SERVICE", hook->service, 1);
-	rc = ctl_call(gate_request(hook), GATE_MS, &reply);
+	rc = ctl_call(gate_request(hook), (int)left_ms(hook, GATE_END_MS), &reply);
 	return rc ? rc : json_write_line(fd, reply);
 }
 
@@ -168,7 +175,8 @@ static int gate_ask(const struct hook *hook, int *ret)
 	size_t len;
 	int rc;
 
-	rc = bounded_run(gate_work, (void *)hook, GATE_MS + 50, GATE_REPLY_MAX, &text, &len);
+	rc = bounded_run(gate_work, (void *)hook, left_ms(hook, GATE_END_MS), GATE_REPLY_MAX, &text,
+			 &len);
 	if (!rc)
 		rc = json_parse(text, len, &reply);
 	free(text);
@@ -214,7 +222,8 @@ static int list_decide(const struct hook *hook)
 	size_t len;
 	int rc;
 
-	rc = bounded_run(list_work, (void *)hook, LIST_MS, GATELIST_BYTES_MAX, &text, &len);
+	rc = bounded_run(list_work, (void *)hook, left_ms(hook, LIST_END_MS), GATELIST_BYTES_MAX,
+			 &text, &len);
 	if (rc == -ENOENT)
 		state = GATELIST_MISSING;
 	else if (!rc && !gatelist_parse(text, len, &list))
@@ -294,6 +303,7 @@ int main(int argc, char **argv)
 	hook.stage = argv[argc - ARGS + 2];
 	if (!is_start(&hook))
 		return EXIT_ALLOW;
+	hook.begun_ms = clock_boot_ms();
 	deadline_set();
 	if (options_parse(&hook, argc - 1 - ARGS, argv + 1)) {
 		fprintf(stderr, "hamon: the start gate is installed with wrong options\n");

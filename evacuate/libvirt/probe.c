@@ -63,7 +63,7 @@ void probe_run(virConnectPtr conn, struct probe_result *ret)
 		ret->gate = "not-loaded";
 		snprintf(ret->detail, sizeof(ret->detail),
 			 "libvirtd started hamon's probe, so it has not loaded hamon's qemu hook: install "
-			 "the hook and restart libvirtd");
+			 "the hook, and restart libvirtd or reload it");
 		virDomainDestroy(dom);
 		virDomainFree(dom);
 	} else if (error.code == VIR_ERR_HOOK_SCRIPT_FAILED && strstr(error.text, nonce) &&

@@ -85,7 +85,6 @@ static void status_add(struct json_object *obj, const struct domain_status *stat
 {
 	json_put_bool(obj, "block_job", status->block_job || mirror);
 	json_put_string(obj, "job", status->job);
-	json_put_string(obj, "job_direction", status->job_direction);
 	json_put_bool(obj, "status_known", status->known);
 }
 

@@ -31,25 +31,21 @@ static const char *attribute_find(const char *element, const char *end, const ch
 	return NULL;
 }
 
-static void job_take(const char *value, size_t len, struct domain_status *ret)
+static const char *job_word(const char *value, size_t len)
 {
-	static const char *const known[] = { "none", "save", "dump", "snapshot", "start", "backup" };
+	static const struct {
+		const char *libvirts, *ours;
+	} known[] = {
+		{ "none", "none" }, { "migration out", "migration-out" }, { "migration in", "migration-in" },
+		{ "save", "save" }, { "dump", "dump" }, { "snapshot", "snapshot" }, { "start", "start" },
+		{ "backup", "backup" },
+	};
 
-	if (len == 13 && !memcmp(value, "migration out", 13)) {
-		ret->job = "migration";
-		ret->job_direction = "out";
-		return;
-	}
-	if (len == 12 && !memcmp(value, "migration in", 12)) {
-		ret->job = "migration";
-		ret->job_direction = "in";
-		return;
-	}
-	ret->job = "unknown";
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		if (len == strlen(known[i]) && !memcmp(value, known[i], len))
-			ret->job = known[i];
+		if (len == strlen(known[i].libvirts) && !memcmp(value, known[i].libvirts, len))
+			return known[i].ours;
 	}
+	return "unknown";
 }
 
 void status_parse(const char *text, size_t len, struct domain_status *ret)
@@ -68,7 +64,7 @@ void status_parse(const char *text, size_t len, struct domain_status *ret)
 	at = memmem(text, (size_t)(end - text), "<job ", 5);
 	value = at ? attribute_find(at, end, "async", &value_len) : NULL;
 	if (value)
-		job_take(value, value_len, &status);
+		status.job = job_word(value, value_len);
 	*ret = status;
 }
 

@@ -14,8 +14,7 @@
 struct domain_status {
 	bool known; /* false: the file could not be read, nothing is known */
 	bool block_job;
-	const char *job; /* static: none, migration, save, dump, snapshot, start, backup, unknown */
-	const char *job_direction; /* static: "out", "in" for a migration, else NULL */
+	const char *job; /* static: none, migration-in, migration-out, save, dump, snapshot, start, backup, unknown */
 };
 
 /* Pure. Reads the head of the file; the domain's own definition, in which guests' owners write, is not looked at. */

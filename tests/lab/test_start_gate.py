@@ -63,6 +63,8 @@ def test_probe_of_a_hook_that_came_after_libvirtd(lab):
     evacuation.hook_install(host)
     gate, detail = probed(host)
     assert gate == "not-loaded" and "restart libvirtd" in detail
+    host.signal("libvirtd", signal.SIGHUP)
+    wait_until("the reloaded libvirtd has found it", lambda: probed(host)[0] == "ok", every=0.5)
     evacuation.restart_libvirtd(host)
     assert probed(host)[0] == "ok"
     evacuation.hook_remove(host)
