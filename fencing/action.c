@@ -29,9 +29,14 @@ void action_start(struct agent_run *run, const struct fence_request *request, co
 	agent_clear(run);
 	rc = agent_start(run, request->agent, action, &request->options, deadline_ms);
 	if (rc) {
-		*run = (struct agent_run){ .end = AGENT_NO_EXEC, .code = -rc, .keeper_fd = -1,
-					   .report_fd = -1, .out.fd = -1, .err.fd = -1,
-					   .started_ms = clock_boot_ms(), .deadline_ms = deadline_ms };
+		*run = (struct agent_run){ .end = AGENT_NO_EXEC,
+					   .code = -rc,
+					   .keeper_fd = -1,
+					   .report_fd = -1,
+					   .out.fd = -1,
+					   .err.fd = -1,
+					   .started_ms = clock_boot_ms(),
+					   .deadline_ms = deadline_ms };
 	}
 }
 
@@ -42,10 +47,11 @@ void actions_wait(struct agent_run **runs, size_t count, uint64_t until_ms)
 	if (!rc)
 		return;
 	/*
-	 * Whoever asked is gone, and another one may be fencing by now: an `off` of a coordinator that is no
-	 * more must not arrive later. The keepers see to the agents.
+	 * Whoever asked is gone, and another one may be fencing by now: an `off` of a coordinator
+	 * that is no more must not arrive later. The keepers see to the agents.
 	 */
-	fprintf(stderr, "hamon-fence: %s\n", rc == -EPIPE ? "nobody waits for the result any more" : strerror(-rc));
+	fprintf(stderr, "hamon-fence: %s\n",
+		rc == -EPIPE ? "nobody waits for the result any more" : strerror(-rc));
 	_exit(EXIT_FAILURE);
 }
 
@@ -57,7 +63,10 @@ void action_run(struct agent_run *run, const struct fence_request *request, cons
 		actions_wait(&run, 1, deadline_ms);
 }
 
-/* Passes the agent's words on, line by line, bounded, with nothing in them that a terminal would obey. */
+/*
+ * Passes the agent's words on, line by line, bounded, with nothing in them that a terminal would
+ * obey.
+ */
 static void words_forward(const struct agent_output *output, const struct fence_request *request,
 			  const char *action)
 {
@@ -77,15 +86,16 @@ static void words_forward(const struct agent_output *output, const struct fence_
 	}
 }
 
-static void exit_explain(const struct agent_run *run, const struct fence_request *request, const char *action,
-			 struct failure *failure)
+static void exit_explain(const struct agent_run *run, const struct fence_request *request,
+			 const char *action, struct failure *failure)
 {
 	struct agent_output output = agent_output(run);
 	char excerpt[OUTPUT_EXCERPT_SIZE];
 
 	output_excerpt(&output, excerpt);
-	failure_set(failure, output_failure(&output), "%s %s ended with %d%s%s", request->agent_name, action,
-		    run->code, excerpt[0] ? ": " : " and said nothing", excerpt);
+	failure_set(failure, output_failure(&output), "%s %s ended with %d%s%s",
+		    request->agent_name, action, run->code, excerpt[0] ? ": " : " and said nothing",
+		    excerpt);
 }
 
 void action_explain(struct agent_run *run, const struct fence_request *request, const char *action,
@@ -100,8 +110,9 @@ void action_explain(struct agent_run *run, const struct fence_request *request, 
 	case AGENT_IDLE:
 	case AGENT_RUNNING:
 	case AGENT_DEADLINE:
-		failure_set(failure, FAILURE_TIMEOUT, "%s %s did not end within %llu ms", request->agent_name,
-			    action, (unsigned long long)(clock_boot_ms() - run->started_ms));
+		failure_set(failure, FAILURE_TIMEOUT, "%s %s did not end within %llu ms",
+			    request->agent_name, action,
+			    (unsigned long long)(clock_boot_ms() - run->started_ms));
 		break;
 	case AGENT_EXITED:
 		exit_explain(run, request, action, failure);
@@ -111,8 +122,8 @@ void action_explain(struct agent_run *run, const struct fence_request *request, 
 			    request->agent_name, action, run->code, strsignal(run->code));
 		break;
 	case AGENT_NO_EXEC:
-		failure_set(failure, FAILURE_AGENT_MISSING, "%s could not be executed: %s", request->agent,
-			    strerror(run->code));
+		failure_set(failure, FAILURE_AGENT_MISSING, "%s could not be executed: %s",
+			    request->agent, strerror(run->code));
 		break;
 	}
 	if (before.what != failure->what || strcmp(before.text, failure->text))

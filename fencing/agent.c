@@ -32,17 +32,19 @@ int agent_check(const char *path, struct failure *failure)
 	if (stat(path, &st)) {
 		int rc = -errno;
 
-		failure_set(failure, FAILURE_AGENT_MISSING, "fence agent %s: %s", path, strerror(-rc));
+		failure_set(failure, FAILURE_AGENT_MISSING, "fence agent %s: %s", path,
+			    strerror(-rc));
 		return rc;
 	}
 	if (!S_ISREG(st.st_mode) || access(path, X_OK)) {
-		failure_set(failure, FAILURE_AGENT_MISSING, "fence agent %s: not an executable file", path);
+		failure_set(failure, FAILURE_AGENT_MISSING,
+			    "fence agent %s: not an executable file", path);
 		return -EACCES;
 	}
 	if ((st.st_uid != 0 && st.st_uid != geteuid()) || st.st_mode & 022) {
 		failure_set(failure, FAILURE_AGENT_MISSING,
-			    "fence agent %s: others could change it; it must belong to root and be writable "
-			    "by root alone", path);
+			    "fence agent %s: others could change it; it must belong to root and be "
+			    "writable by root alone", path);
 		return -EPERM;
 	}
 	return 0;
@@ -89,8 +91,8 @@ static int capture_open(struct agent_capture *capture, int *ret_write_fd)
 	return 0;
 }
 
-int agent_start(struct agent_run *run, const char *path, const char *action, const struct options *options,
-		uint64_t deadline_ms)
+int agent_start(struct agent_run *run, const char *path, const char *action,
+		const struct options *options, uint64_t deadline_ms)
 {
 	struct agent_run next = { .end = AGENT_RUNNING, .keeper_fd = -1, .report_fd = -1,
 				  .out.fd = -1, .err.fd = -1, .deadline_ms = deadline_ms };
@@ -229,9 +231,12 @@ static size_t fds_collect(struct agent_run **runs, size_t count, int watch_fd, s
 	for (size_t i = 0; i < count; i++) {
 		bool running = runs[i]->end == AGENT_RUNNING;
 
-		fds[n++] = (struct pollfd){ .fd = running ? runs[i]->keeper_fd : -1, .events = POLLIN };
-		fds[n++] = (struct pollfd){ .fd = running ? runs[i]->out.fd : -1, .events = POLLIN };
-		fds[n++] = (struct pollfd){ .fd = running ? runs[i]->err.fd : -1, .events = POLLIN };
+		fds[n++] = (struct pollfd){ .fd = running ? runs[i]->keeper_fd : -1,
+					    .events = POLLIN };
+		fds[n++] = (struct pollfd){ .fd = running ? runs[i]->out.fd : -1,
+					    .events = POLLIN };
+		fds[n++] = (struct pollfd){ .fd = running ? runs[i]->err.fd : -1,
+					    .events = POLLIN };
 	}
 	fds[n++] = (struct pollfd){ .fd = watch_fd, .events = 0 };
 	return n;

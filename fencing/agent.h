@@ -1,4 +1,7 @@
-/* One run of a fence agent: options on stdin, output kept within bounds, a deadline that kills all of it. */
+/*
+ * One run of a fence agent: options on stdin, output kept within bounds, a deadline that kills all
+ * of it.
+ */
 #ifndef HAMON_FENCING_AGENT_H
 #define HAMON_FENCING_AGENT_H
 
@@ -35,26 +38,28 @@ struct agent_run {
 	pid_t keeper;
 	int keeper_fd, report_fd;
 	struct agent_capture out, err;
-	uint64_t started_ms, deadline_ms; /* boot clock; the deadline may be changed while it runs */
+	uint64_t started_ms;  /* boot clock */
+	uint64_t deadline_ms; /* may be changed while it runs */
 };
 
 /*
- * Checks that path may be run with credentials: a regular, executable file that belongs to root or to the
- * running user, and that nobody else may write to. 0 or -errno with failure filled in.
+ * Checks that path may be run with credentials: a regular, executable file that belongs to root or
+ * to the running user, and that nobody else may write to. 0 or -errno with failure filled in.
  */
 int agent_check(const char *path, struct failure *failure);
 
 /*
- * Starts path with "action=ACTION" and the options on its stdin. run is all zero or cleared. Returns 0, or -errno
- * and run unchanged. A path that cannot be executed is no error here, but ends as AGENT_NO_EXEC.
+ * Starts path with "action=ACTION" and the options on its stdin. run is all zero or cleared.
+ * Returns 0, or -errno and run unchanged. A path that cannot be executed is no error here, but ends
+ * as AGENT_NO_EXEC.
  */
-int agent_start(struct agent_run *run, const char *path, const char *action, const struct options *options,
-		uint64_t deadline_ms);
+int agent_start(struct agent_run *run, const char *path, const char *action,
+		const struct options *options, uint64_t deadline_ms);
 
 /*
- * Handles what the runs write and how they end, until one of those that were running has ended or the boot clock
- * has reached until_ms. Idle and ended runs are skipped. watch_fd (-1 for none) is a pipe that somebody
- * reads: when there is no reader left it returns -EPIPE. Otherwise 0 or -errno.
+ * Handles what the runs write and how they end, until one of those that were running has ended or
+ * the boot clock has reached until_ms. Idle and ended runs are skipped. watch_fd (-1 for none) is a
+ * pipe that somebody reads: when there is no reader left it returns -EPIPE. Otherwise 0 or -errno.
  */
 int agents_wait(struct agent_run **runs, size_t count, uint64_t until_ms, int watch_fd);
 

@@ -1,4 +1,7 @@
-/* What an agent says about itself: whether it can fence for hamon, and whether a device's options fit it. */
+/*
+ * What an agent says about itself: whether it can fence for hamon, and whether a device's options
+ * fit it.
+ */
 #include <errno.h>
 #include <string.h>
 
@@ -32,18 +35,21 @@ bool metadata_has_action(const struct metadata *metadata, const char *action)
 int metadata_check_agent(const struct metadata *metadata, struct failure *failure)
 {
 	if (!metadata_has_action(metadata, "off")) {
-		failure_set(failure, FAILURE_AGENT_FAILED, "it has no action `off`: it cannot fence a host");
+		failure_set(failure, FAILURE_AGENT_FAILED,
+			    "it has no action `off`: it cannot fence a host");
 		return -EINVAL;
 	}
 	if (!metadata_has_action(metadata, "status")) {
-		failure_set(failure, FAILURE_AGENT_FAILED, "it has no action `status`: that a host is off could "
+		failure_set(failure, FAILURE_AGENT_FAILED,
+			    "it has no action `status`: that a host is off could "
 			    "never be read back, so it proves nothing");
 		return -EINVAL;
 	}
 	return 0;
 }
 
-static const struct metadata_parameter *parameter_find(const struct metadata *metadata, const char *name)
+static const struct metadata_parameter *parameter_find(const struct metadata *metadata,
+						       const char *name)
 {
 	for (size_t i = 0; i < metadata->parameter_count; i++) {
 		if (option_names_equal(metadata->parameters[i].name, name))
@@ -52,7 +58,8 @@ static const struct metadata_parameter *parameter_find(const struct metadata *me
 	return NULL;
 }
 
-const struct metadata_parameter *metadata_replacement(const struct metadata *metadata, const char *name)
+const struct metadata_parameter *metadata_replacement(const struct metadata *metadata,
+						      const char *name)
 {
 	for (size_t i = 0; i < metadata->parameter_count; i++) {
 		if (*name && option_names_equal(metadata->parameters[i].obsoletes, name))
@@ -61,7 +68,8 @@ const struct metadata_parameter *metadata_replacement(const struct metadata *met
 	return NULL;
 }
 
-static bool parameter_is_given(const struct metadata *metadata, const struct metadata_parameter *parameter,
+static bool parameter_is_given(const struct metadata *metadata,
+			       const struct metadata_parameter *parameter,
 			       const struct options *options)
 {
 	const struct metadata_parameter *newer;
@@ -83,7 +91,8 @@ static int option_check(const struct metadata *metadata, const char *key, struct
 		return 0;
 	nearest = name_nearest(metadata, key);
 	if (nearest)
-		failure_set(failure, FAILURE_BAD_REQUEST, "unknown option %s (did you mean %s?)", key, nearest);
+		failure_set(failure, FAILURE_BAD_REQUEST, "unknown option %s (did you mean %s?)",
+			    key, nearest);
 	else
 		failure_set(failure, FAILURE_BAD_REQUEST, "unknown option %s", key);
 	return -EINVAL;
@@ -94,10 +103,13 @@ static bool parameter_is_plug(const struct metadata_parameter *parameter)
 	return !strcmp(parameter->name, "plug") || !strcmp(parameter->name, "port");
 }
 
-int metadata_check_options(const struct metadata *metadata, const struct options *options, bool for_host,
-			   struct failure *failure)
+int metadata_check_options(const struct metadata *metadata, const struct options *options,
+			   bool for_host, struct failure *failure)
 {
-	/* Unknown ones first: a misspelt option explains a missing one, and not the other way round. */
+	/*
+	 * Unknown ones first: a misspelt option explains a missing one, and not the other way
+	 * round.
+	 */
 	for (size_t i = 0; i < options->count; i++) {
 		int rc = option_check(metadata, options->items[i].key, failure);
 
@@ -108,12 +120,14 @@ int metadata_check_options(const struct metadata *metadata, const struct options
 		const struct metadata_parameter *parameter = &metadata->parameters[i];
 
 		/* The old name of something is never asked for; its new name is, further on. */
-		if (!parameter->required || parameter->deprecated || !strcmp(parameter->name, "action"))
+		if (!parameter->required || parameter->deprecated ||
+		    !strcmp(parameter->name, "action"))
 			continue;
 		if ((!for_host && parameter_is_plug(parameter)) ||
 		    parameter_is_given(metadata, parameter, options))
 			continue;
-		failure_set(failure, FAILURE_BAD_REQUEST, "required option %s is missing", parameter->name);
+		failure_set(failure, FAILURE_BAD_REQUEST, "required option %s is missing",
+			    parameter->name);
 		return -EINVAL;
 	}
 	return 0;

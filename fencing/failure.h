@@ -7,10 +7,10 @@
 enum failure_class {
 	FAILURE_NONE,
 	FAILURE_STILL_ON,      /* off was accepted, and the power still reads on */
-	FAILURE_UNREACHABLE,   /* the agent ran, and its device gave no answer or refused the login */
+	FAILURE_UNREACHABLE,   /* the agent ran; its device did not answer or refused the login */
 	FAILURE_TIMEOUT,       /* the agent did not end within its bound */
 	FAILURE_AGENT_MISSING, /* there is no such agent, or it must not or cannot be run */
-	FAILURE_AGENT_FAILED,  /* the agent failed, crashed, contradicted itself or speaks no fence API */
+	FAILURE_AGENT_FAILED,  /* the agent crashed, contradicted itself or speaks no fence API */
 	FAILURE_SECRETS,       /* the secrets file is absent, malformed or readable by others */
 	FAILURE_BAD_REQUEST,   /* the request, or an option in it, is wrong */
 };

@@ -18,7 +18,7 @@ static int lifeline[2] = { -1, -1 };
 
 static int agent_spawn(const char *path, const int fds[3], pid_t *ret_pid)
 {
-	/* Nothing of hamon's environment reaches an agent; the library sets its locale by itself. */
+	/* Nothing of hamon's own environment reaches an agent. */
 	static char *const environment[] = {
 		"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C", "LC_ALL=C", NULL,
 	};
@@ -81,11 +81,13 @@ static __attribute__((noreturn)) void keeper_run(const char *path, const int fds
 
 	setpgid(0, 0);
 	prctl(PR_SET_NAME, "fence-keeper");
-	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC); /* whatever hamon-fence was started with stays here */
+	/* Whatever hamon-fence was started with stays here. */
+	close_range(3, ~0U, CLOSE_RANGE_CLOEXEC);
 	report.spawn_errno = agent_spawn(path, fds, &agent);
 	/*
-	 * The agent has its ends; a copy of one here would hide the end of the agent's output, and a copy of
-	 * hamon-fence's own stdout, or of its end of the lifeline, would hide that hamon-fence has ended.
+	 * The agent has its ends; a copy of one here would hide the end of the agent's output, and
+	 * a copy of hamon-fence's own stdout, or of its end of the lifeline, would hide that
+	 * hamon-fence has ended.
 	 */
 	for (int i = 0; i < 3; i++)
 		close(i);

@@ -1,6 +1,7 @@
 /*
- * hamon-fence: runs a standard fence agent for hamond and reports the power that it reads back. hamond bounds it by
- * time and kills it at its deadline; it may be killed at any point, and takes its agents with it.
+ * hamon-fence: runs a standard fence agent for hamond and reports the power that it reads back.
+ * hamond bounds it by time and kills it at its deadline; it may be killed at any point, and takes
+ * its agents with it.
  */
 #include "config.h"
 
@@ -34,7 +35,8 @@ static int usage_print(FILE *to, int code)
 	fprintf(to, "usage: hamon-fence COMMAND < REQUEST\n\n");
 	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
 		fprintf(to, "  %-10s %s\n", commands[i].name, commands[i].help);
-	fprintf(to, "\nREQUEST is one JSON object on stdin; see hamon-fence(8). hamond is its caller.\n");
+	fprintf(to, "\nREQUEST is one JSON object on stdin; see hamon-fence(8). "
+		    "hamond is its caller.\n");
 	return code;
 }
 

@@ -1,4 +1,7 @@
-/* What an agent says about itself: the parser. Follows libxml2's xmlparser and xmltree interfaces, 2.9. */
+/*
+ * What an agent says about itself: the parser. Follows libxml2's xmlparser and xmltree interfaces,
+ * 2.9.
+ */
 #include <ctype.h>
 #include <errno.h>
 #include <string.h>
@@ -32,23 +35,27 @@ static xmlDocPtr document_parse(const char *xml, size_t len, struct failure *fai
 		goto out;
 	parser->sax->entityDecl = entity_refuse;
 	parser->sax->unparsedEntityDecl = NULL;
-	parser->sax->serror = message_ignore; /* libxml2 would write to stderr what the agent wrote */
-	document = xmlCtxtReadMemory(parser, xml, (int)len, NULL, NULL, XML_PARSE_NONET | XML_PARSE_NOCDATA);
+	parser->sax->serror =
+		message_ignore; /* libxml2 would write to stderr what the agent wrote */
+	document = xmlCtxtReadMemory(parser, xml, (int)len, NULL, NULL,
+				     XML_PARSE_NONET | XML_PARSE_NOCDATA);
 	if (document && !parser->wellFormed) {
 		xmlFreeDoc(document);
 		document = NULL;
 	}
 	if (!document && parser->lastError.message) {
-		text_make_printable(parser->lastError.message, strlen(parser->lastError.message), message,
-				    sizeof(message));
+		text_make_printable(parser->lastError.message, strlen(parser->lastError.message),
+				    message, sizeof(message));
 		line = parser->lastError.line;
 	}
 out:
 	if (!document && message[0])
 		failure_set(failure, FAILURE_AGENT_FAILED,
-			    "its metadata is not the XML of a fence agent: line %d: %s", line, message);
+			    "its metadata is not the XML of a fence agent: line %d: %s", line,
+			    message);
 	else if (!document)
-		failure_set(failure, FAILURE_AGENT_FAILED, "its metadata is not the XML of a fence agent");
+		failure_set(failure, FAILURE_AGENT_FAILED,
+			    "its metadata is not the XML of a fence agent");
 	xmlFreeParserCtxt(parser);
 	return document;
 }
@@ -112,14 +119,16 @@ static int parameter_parse(struct metadata *metadata, const xmlNode *node, struc
 	struct metadata_parameter *parameter;
 
 	if (metadata->parameter_count == METADATA_PARAMETERS_MAX) {
-		failure_set(failure, FAILURE_AGENT_FAILED, "its metadata has more than %d parameters",
-			    METADATA_PARAMETERS_MAX);
+		failure_set(failure, FAILURE_AGENT_FAILED,
+			    "its metadata has more than %d parameters", METADATA_PARAMETERS_MAX);
 		return -E2BIG;
 	}
 	parameter = &metadata->parameters[metadata->parameter_count];
 	if (attribute_name(node, "name", parameter->name)) {
-		failure_set(failure, FAILURE_AGENT_FAILED, "its metadata has a parameter without a valid name, "
-			    "line %ld", xmlGetLineNo((xmlNode *)node));
+		failure_set(failure, FAILURE_AGENT_FAILED,
+			    "its metadata has a parameter without a valid name, "
+			    "line %ld",
+			    xmlGetLineNo((xmlNode *)node));
 		return -EINVAL;
 	}
 	if (attribute_name(node, "obsoletes", parameter->obsoletes) == -EINVAL)
@@ -145,8 +154,10 @@ static int action_parse(struct metadata *metadata, const xmlNode *node, struct f
 	}
 	action = metadata->actions[metadata->action_count];
 	if (attribute_name(node, "name", action)) {
-		failure_set(failure, FAILURE_AGENT_FAILED, "its metadata has an action without a valid name, "
-			    "line %ld", xmlGetLineNo((xmlNode *)node));
+		failure_set(failure, FAILURE_AGENT_FAILED,
+			    "its metadata has an action without a valid name, "
+			    "line %ld",
+			    xmlGetLineNo((xmlNode *)node));
 		return -EINVAL;
 	}
 	/* The library marks so the agents whose hosts must be let in again when they start. */

@@ -32,11 +32,12 @@ static unsigned int off_send(struct off_machine *machine, uint64_t now_ms)
 	machine->off_running = true;
 	machine->off_sent_ms = now_ms;
 	machine->attempt_end_ms = now_ms + machine->attempt_ms;
-	if (machine->attempts == machine->attempts_max && machine->attempt_end_ms < machine->deadline_ms)
+	if (machine->attempts == machine->attempts_max &&
+	    machine->attempt_end_ms < machine->deadline_ms)
 		machine->deadline_ms = machine->attempt_end_ms;
 	machine->settled = false;
 	if (machine->attempts == 1) {
-		/* Nothing can be read before the agent has even started; it gets the processor first. */
+		/* Nothing can be read before the agent has started; it gets the processor. */
 		machine->read_due_ms = now_ms + OFF_READ_PAUSE_MS;
 		return actions;
 	}
@@ -52,8 +53,9 @@ static unsigned int reading_start(struct off_machine *machine, uint64_t now_ms)
 	machine->reading = true;
 	machine->read_after_off = !machine->off_running;
 	machine->read_limit_ms = now_ms + machine->read_timeout_ms;
+	/* The retry must not be lost to a dead device. */
 	if (machine->state == OFF_PAUSING && machine->read_timeout_ms > OFF_ALONE_MS)
-		machine->read_limit_ms = now_ms + OFF_ALONE_MS; /* do not lose the retry to a dead device */
+		machine->read_limit_ms = now_ms + OFF_ALONE_MS;
 	return OFF_READ;
 }
 
@@ -70,7 +72,7 @@ static unsigned int machine_end(struct off_machine *machine, enum off_state stat
 
 	state_set(machine, state);
 	machine->reading = false;
-	/* After a confirmed off the agent is let end by itself, for a short while; the driver sees to that. */
+	/* After a confirmed off the driver lets the agent end by itself, for a short while. */
 	if (state == OFF_GIVEN_UP && machine->off_running) {
 		actions |= OFF_STOP_OFF;
 		machine->off_running = false;
@@ -154,7 +156,8 @@ unsigned int off_ended(struct off_machine *machine, enum off_outcome outcome, ui
 	machine->read_due_ms = now_ms;
 	if (outcome != OFF_FAILED) {
 		machine->accepted = true;
-		machine->already_off |= outcome == OFF_ALREADY && !machine->seen_on && machine->attempts == 1;
+		machine->already_off |= outcome == OFF_ALREADY && !machine->seen_on &&
+					machine->attempts == 1;
 		state_set(machine, OFF_WATCHING);
 	} else if (machine->attempts < machine->attempts_max) {
 		machine->retry_ms = now_ms + OFF_RETRY_PAUSE_MS;
@@ -169,7 +172,8 @@ static uint64_t read_pause_ms(const struct off_machine *machine, uint64_t now_ms
 {
 	uint64_t event_ms = machine->off_running ? machine->off_sent_ms : machine->off_ended_ms;
 
-	return now_ms < event_ms + OFF_READ_LATER_AFTER_MS ? OFF_READ_PAUSE_MS : OFF_READ_PAUSE_LATER_MS;
+	return now_ms < event_ms + OFF_READ_LATER_AFTER_MS ? OFF_READ_PAUSE_MS :
+							     OFF_READ_PAUSE_LATER_MS;
 }
 
 unsigned int off_read(struct off_machine *machine, enum power power, uint64_t now_ms)
@@ -179,8 +183,9 @@ unsigned int off_read(struct off_machine *machine, enum power power, uint64_t no
 	machine->latest = power;
 	machine->settled |= machine->read_after_off && !machine->off_running;
 	machine->read_due_ms = now_ms + read_pause_ms(machine, now_ms);
+	/* It answered for a time before the end of the `off`: another one at once. */
 	if (!machine->off_running && !machine->settled)
-		machine->read_due_ms = now_ms; /* it answered for a time before the end of the `off` */
+		machine->read_due_ms = now_ms;
 	switch (power) {
 	case POWER_OFF:
 		machine->confirmed_ms = now_ms;

@@ -1,10 +1,11 @@
 /*
- * How a host is switched off and read back: a state machine without I/O, clock or agent in it. Its driver
- * (fencing/power.c) and its unit test tell it what has happened and when, and do what it asks for.
+ * How a host is switched off and read back: a state machine without I/O, clock or agent in it. Its
+ * driver (fencing/power.c) and its unit test tell it what has happened and when, and do what it
+ * asks for.
  *
- * The effect is what counts: an agent's `off` is sent, and while it runs the power is read by the agent's own
- * `status`, one reading at a time. The first reading of "off" ends it all. What `off` itself returns only
- * decides how to go on while the power is not read as off.
+ * The effect is what counts: an agent's `off` is sent, and while it runs the power is read by the
+ * agent's own `status`, one reading at a time. The first reading of "off" ends it all. What `off`
+ * itself returns only decides how to go on while the power is not read as off.
  */
 #ifndef HAMON_FENCING_OFF_H
 #define HAMON_FENCING_OFF_H
@@ -15,8 +16,8 @@
 #include "fencing/output.h"
 
 /*
- * Between two readings, and between two when the last `off` was sent and ended long ago: each is a process, often
- * of Python, and a login at the device.
+ * Between two readings, and between two when the last `off` was sent and ended long ago: each is a
+ * process, often of Python, and a login at the device.
  */
 #define OFF_READ_PAUSE_MS 200u
 #define OFF_READ_PAUSE_LATER_MS 500u
@@ -24,8 +25,8 @@
 /* Before a failed `off` is repeated. */
 #define OFF_RETRY_PAUSE_MS 1000u
 /*
- * A repeated `off` has the device for itself for so long: there are devices that admit one login at a time, and
- * a reading beside it may be why the first one failed.
+ * A repeated `off` has the device for itself for so long: there are devices that admit one login at
+ * a time, and a reading beside it may be why the first one failed.
  */
 #define OFF_ALONE_MS 5000u
 /* A reading that ran beside an `off` and has not answered so long after its end is begun anew. */
@@ -57,7 +58,8 @@ enum off_action {
 
 struct off_machine {
 	enum off_state state;
-	uint64_t attempt_ms, deadline_ms; /* how long one attempt may take; the end of the last one */
+	uint64_t attempt_ms;  /* how long one attempt may take */
+	uint64_t deadline_ms; /* the end of the last one */
 	uint64_t read_timeout_ms;
 	unsigned int attempts, attempts_max;
 
@@ -73,16 +75,16 @@ struct off_machine {
 	enum power latest;            /* what the last reading said, unknown included */
 	bool seen_on;
 	/*
-	 * The agent's word that there was nothing to do, and no reading against it. A first reading of "off" is no
-	 * sign of it: `off` may have worked by then.
+	 * The agent's word that there was nothing to do, and no reading against it. A first reading
+	 * of "off" is no sign of it: `off` may have worked by then.
 	 */
 	bool already_off;
 	uint64_t started_ms, off_sent_ms, confirmed_ms;
 };
 
 /*
- * Every time is of the boot clock. Each returns the enum off_action bits to carry out. All is over after
- * attempt_ms * (retries + 1) at the latest.
+ * Every time is of the boot clock. Each returns the enum off_action bits to carry out. All is over
+ * after attempt_ms * (retries + 1) at the latest.
  */
 unsigned int off_begin(struct off_machine *machine, uint64_t attempt_ms, uint64_t read_timeout_ms,
 		       unsigned int retries, uint64_t now_ms);
@@ -95,8 +97,9 @@ uint64_t off_wake_ms(const struct off_machine *machine);
 bool off_is_over(const struct off_machine *machine);
 
 /*
- * Whether an `off` that was sent may take effect after all this is over: it was not seen to work, and the device
- * may have it in its queue. After a confirmed one nothing is left once the agents have ended.
+ * Whether an `off` that was sent may take effect after all this is over: it was not seen to work,
+ * and the device may have it in its queue. After a confirmed one nothing is left once the agents
+ * have ended.
  */
 bool off_may_still_arrive(const struct off_machine *machine);
 

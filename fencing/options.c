@@ -1,4 +1,7 @@
-/* The options of one fence device, as FenceAgentAPI.md of the fence-agents project describes their form. */
+/*
+ * The options of one fence device, as FenceAgentAPI.md of the fence-agents project describes their
+ * form.
+ */
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -31,7 +34,8 @@ static bool value_is_valid(const char *value)
 static bool key_sounds_secret(const char *key)
 {
 	static const char *const words[] = {
-		"passw", "secret", "token", "community", "apikey", "api_key", "api-key", "hexadecimal",
+		"passw",  "secret",  "token",	"community",
+		"apikey", "api_key", "api-key", "hexadecimal",
 	};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
@@ -108,7 +112,8 @@ const char *options_get(const struct options *options, const char *key)
 	return option ? option->value : NULL;
 }
 
-int options_input(const struct options *options, const char *action, char **ret_text, size_t *ret_len)
+int options_input(const struct options *options, const char *action, char **ret_text,
+		  size_t *ret_len)
 {
 	size_t size = strlen("action=\n") + strlen(action) + 1;
 	char *text, *end;

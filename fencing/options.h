@@ -23,9 +23,9 @@ struct options {
 };
 
 /*
- * Adds a copy of key and value, or replaces the value of an equal key; a secret stays secret. A key is made of
- * letters, digits, '_' and '-'; a value has no control characters. Returns 0, -EINVAL, -E2BIG (too long or
- * too many) or -ENOMEM.
+ * Adds a copy of key and value, or replaces the value of an equal key; a secret stays secret. A key
+ * is made of letters, digits, '_' and '-'; a value has no control characters. Returns 0, -EINVAL,
+ * -E2BIG (too long or too many) or -ENOMEM.
  */
 int options_set(struct options *options, const char *key, const char *value, bool secret);
 
@@ -36,10 +36,11 @@ const char *options_get(const struct options *options, const char *key);
 bool option_names_equal(const char *a, const char *b);
 
 /*
- * The agent's input for an action: "action=ACTION", then every option. Returns 0 and a text of *ret_len bytes
- * that options_input_free() must wipe, or -E2BIG, -ENOMEM.
+ * The agent's input for an action: "action=ACTION", then every option. Returns 0 and a text of
+ * *ret_len bytes that options_input_free() must wipe, or -E2BIG, -ENOMEM.
  */
-int options_input(const struct options *options, const char *action, char **ret_text, size_t *ret_len);
+int options_input(const struct options *options, const char *action, char **ret_text,
+		  size_t *ret_len);
 void options_input_free(char *text, size_t len);
 
 /* Wipes and frees all of it. */

@@ -200,7 +200,8 @@ void text_make_printable(const char *text, size_t len, char *buf, size_t size)
 	for (size_t i = 0; i < len;) {
 		size_t n = utf8_len(in + i, len - i);
 		/* U+0080 to U+009F are control characters that some terminals obey. */
-		bool control = in[i] < ' ' || in[i] == 0x7f || (n == 2 && in[i] == 0xc2 && in[i + 1] < 0xa0);
+		bool control = in[i] < ' ' || in[i] == 0x7f ||
+			       (n == 2 && in[i] == 0xc2 && in[i + 1] < 0xa0);
 
 		if (used + (n ? n : 1) >= size)
 			break;

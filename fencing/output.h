@@ -27,11 +27,11 @@ struct agent_output {
 };
 
 /*
- * The power that a `status` reports. FenceAgentAPI.md: exit code 0 is on, 2 is off, everything else is a
- * failure. Since "off" is a proof of death, and 2 is also what a shell, Python or getopt exit with when they
- * dislike a script or an argument, the exit code alone does not do: either the agent says "Status: OFF" as
- * well, as all agents of the fence-agents library do, or it says nothing at all. Words that contradict the
- * exit code make it unknown.
+ * The power that a `status` reports. FenceAgentAPI.md: exit code 0 is on, 2 is off, everything else
+ * is a failure. Since "off" is a proof of death, and 2 is also what a shell, Python or getopt exit
+ * with when they dislike a script or an argument, the exit code alone does not do: either the agent
+ * says "Status: OFF" as well, as all agents of the fence-agents library do, or it says nothing at
+ * all. Words that contradict the exit code make it unknown.
  */
 enum power output_power(const struct agent_output *output);
 
@@ -42,14 +42,16 @@ bool output_already_off(const struct agent_output *output);
 enum failure_class output_failure(const struct agent_output *output);
 
 /*
- * The line that tells most about a failure, without the time stamp and level that the library puts before it,
- * as printable UTF-8 that fits excerpt; "" when the agent said nothing. Secrets are scrubbed before.
+ * The line that tells most about a failure, without the time stamp and level that the library puts
+ * before it, as printable UTF-8 that fits excerpt; "" when the agent said nothing. Secrets are
+ * scrubbed before.
  */
 void output_excerpt(const struct agent_output *output, char excerpt[OUTPUT_EXCERPT_SIZE]);
 
 /*
- * Copies len bytes of text as printable UTF-8 into buf (control characters and broken sequences become '?', white
- * space a blank) and cuts between characters. buf holds size bytes and ends in a zero byte.
+ * Copies len bytes of text as printable UTF-8 into buf (control characters and broken sequences
+ * become '?', white space a blank) and cuts between characters. buf holds size bytes and ends in a
+ * zero byte.
  */
 void text_make_printable(const char *text, size_t len, char *buf, size_t size);
 

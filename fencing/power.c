@@ -120,7 +120,8 @@ static void failure_judge(const struct fencing *fencing, struct failure *failure
 			    "%s accepted off, but the power of %s still reads on after %llu ms",
 			    request->agent_name, request->host[0] ? request->host : "the host", ms);
 	else if (machine->accepted && fencing->read_failure.what != FAILURE_NONE)
-		failure_set(failure, fencing->read_failure.what, "off was accepted, but cannot be read back: %s",
+		failure_set(failure, fencing->read_failure.what,
+			    "off was accepted, but cannot be read back: %s",
 			    fencing->read_failure.text);
 	else if (fencing->off_failure.what != FAILURE_NONE)
 		failure_set(failure, fencing->off_failure.what, "%s%s", fencing->off_failure.text,

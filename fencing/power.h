@@ -5,9 +5,9 @@
 #include "fencing/request.h"
 
 /*
- * Switches the host off and reports the readback, at the latest after timeout_ms * (retries + 1); see
- * fencing/off.h. After the result is out, an `off` that still runs is given a moment to end by itself, so that it can close its
- * session with the device.
+ * Switches the host off and reports the readback, at the latest after timeout_ms * (retries + 1);
+ * see fencing/off.h. After the result is out, an `off` that still runs is given a moment to end by
+ * itself, so that it can close its session with the device.
  */
 void power_off(struct fence_request *request);
 

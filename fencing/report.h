@@ -11,8 +11,9 @@
 void report_progress(const struct fence_request *request, const char *phase, const char *detail);
 
 /*
- * A new result: {"type":"result","op","ok","device","host","agent","error_class","error"}; failure is NULL, or
- * FAILURE_NONE, for success. The caller adds its fields and hands it to report_result().
+ * A new result: {"type":"result","op","ok","device","host","agent","error_class","error"}; failure
+ * is NULL, or FAILURE_NONE, for success. The caller adds its fields and hands it to
+ * report_result().
  */
 struct json_object *report_new(const struct fence_request *request, const struct failure *failure);
 

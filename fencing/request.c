@@ -18,12 +18,13 @@ static int name_read(struct json_object *obj, const char *key, char *buf, size_t
 
 	if (!rc || rc == -ENOENT)
 		return 0;
-	failure_set(failure, FAILURE_BAD_REQUEST, "%s: expected a text shorter than %zu bytes", key, size);
+	failure_set(failure, FAILURE_BAD_REQUEST, "%s: expected a text shorter than %zu bytes", key,
+		    size);
 	return -EINVAL;
 }
 
-static int number_read(struct json_object *obj, const char *key, uint64_t min, uint64_t max, uint64_t *ret,
-		       struct failure *failure)
+static int number_read(struct json_object *obj, const char *key, uint64_t min, uint64_t max,
+		       uint64_t *ret, struct failure *failure)
 {
 	uint64_t value = *ret;
 	int rc = json_get_u64(obj, key, max, &value);
@@ -31,8 +32,8 @@ static int number_read(struct json_object *obj, const char *key, uint64_t min, u
 	if (rc == -ENOENT)
 		return 0;
 	if (rc || value < min) {
-		failure_set(failure, FAILURE_BAD_REQUEST, "%s: expected a number from %llu to %llu", key,
-			    (unsigned long long)min, (unsigned long long)max);
+		failure_set(failure, FAILURE_BAD_REQUEST, "%s: expected a number from %llu to %llu",
+			    key, (unsigned long long)min, (unsigned long long)max);
 		return -EINVAL;
 	}
 	*ret = value;
@@ -51,7 +52,8 @@ static int path_read(struct json_object *obj, const char *key, char *buf, size_t
 	return rc;
 }
 
-static int agent_read(struct json_object *obj, struct fence_request *request, struct failure *failure)
+static int agent_read(struct json_object *obj, struct fence_request *request,
+		      struct failure *failure)
 {
 	const char *agent = json_string_or(obj, "agent", "");
 	const char *slash = strrchr(agent, '/');
@@ -60,8 +62,8 @@ static int agent_read(struct json_object *obj, struct fence_request *request, st
 
 	if (!*name || strlen(name) >= sizeof(request->agent_name) || (slash && agent[0] != '/')) {
 		failure_set(failure, FAILURE_BAD_REQUEST,
-			    "agent: expected the name of a program in %s, as fence_ipmilan, or an absolute path",
-			    AGENT_FOLDER);
+			    "agent: expected the name of a program in %s, as fence_ipmilan, or an "
+			    "absolute path", AGENT_FOLDER);
 		return -EINVAL;
 	}
 	n = snprintf(request->agent, sizeof(request->agent), "%s%s%s", slash ? "" : AGENT_FOLDER,
@@ -94,13 +96,16 @@ static int option_read(struct fence_request *request, const char *key, struct js
 	rc = options_set(&request->options, key, text, false);
 	if (rc)
 		failure_set(failure, FAILURE_BAD_REQUEST, "option %.64s: %s", key,
-			    rc == -EINVAL ? "expected a name of letters, digits, '_' and '-', and a value "
-					    "without control characters" :
-			    rc == -E2BIG ? "too long, or too many options" : "out of memory");
+			    rc == -EINVAL ?
+				    "expected a name of letters, digits, '_' and '-', and a value "
+				    "without control characters" :
+			    rc == -E2BIG ? "too long, or too many options" :
+					   "out of memory");
 	return rc;
 }
 
-static int options_read(struct json_object *obj, struct fence_request *request, struct failure *failure)
+static int options_read(struct json_object *obj, struct fence_request *request,
+			struct failure *failure)
 {
 	struct json_object *options = NULL;
 	int rc = json_get_object(obj, "options", &options);
@@ -120,7 +125,8 @@ static int options_read(struct json_object *obj, struct fence_request *request, 
 	return 0;
 }
 
-static int fields_read(struct json_object *obj, struct fence_request *request, struct failure *failure)
+static int fields_read(struct json_object *obj, struct fence_request *request,
+		       struct failure *failure)
 {
 	uint64_t retries = RETRIES;
 	int rc = 0, last;
@@ -135,10 +141,11 @@ static int fields_read(struct json_object *obj, struct fence_request *request, s
 	if (!rc)
 		rc = agent_read(obj, request, failure);
 	if (!rc)
-		rc = path_read(obj, "secrets_file", request->secrets_file, sizeof(request->secrets_file),
-			       failure);
+		rc = path_read(obj, "secrets_file", request->secrets_file,
+			       sizeof(request->secrets_file), failure);
 	if (!rc)
-		rc = number_read(obj, "timeout_ms", 1, REQUEST_TIME_MAX_MS, &request->timeout_ms, failure);
+		rc = number_read(obj, "timeout_ms", 1, REQUEST_TIME_MAX_MS, &request->timeout_ms,
+				 failure);
 	if (!rc)
 		rc = number_read(obj, "status_timeout_ms", 1, REQUEST_TIME_MAX_MS,
 				 &request->status_timeout_ms, failure);
@@ -150,7 +157,8 @@ static int fields_read(struct json_object *obj, struct fence_request *request, s
 	return rc;
 }
 
-int request_parse(struct fence_request *request, const char *text, size_t len, struct failure *failure)
+int request_parse(struct fence_request *request, const char *text, size_t len,
+		  struct failure *failure)
 {
 	struct json_object *obj = NULL;
 	int rc;
@@ -173,7 +181,8 @@ int request_parse(struct fence_request *request, const char *text, size_t len, s
 	/* Agents that know hosts by name find it where Pacemaker puts it; all others ignore it. */
 	if (!rc && request->host[0] && !options_get(&request->options, "nodename") &&
 	    options_set(&request->options, "nodename", request->host, false)) {
-		failure_set(failure, FAILURE_BAD_REQUEST, "host: expected a name without control characters");
+		failure_set(failure, FAILURE_BAD_REQUEST,
+			    "host: expected a name without control characters");
 		rc = -EINVAL;
 	}
 out:

@@ -26,18 +26,20 @@ struct fence_request {
 	struct options options;
 	bool has_options;                   /* there was an "options", even if empty */
 	uint64_t timeout_ms;                /* for one attempt, from `off` to the readback */
-	uint64_t status_timeout_ms;         /* for one reading; for all of a request that only looks */
-	unsigned int retries;               /* how often a failed attempt, or reading, is repeated */
+	uint64_t status_timeout_ms; /* for one reading; for all of a request that only looks */
+	unsigned int retries;	    /* how often a failed attempt, or reading, is repeated */
 };
 
 /*
- * Parses a request: {"op","host","device","agent","options":{},"secrets_file","timeout_ms","retries",
- * "status_timeout_ms"}; only "agent" is required. The secrets file is not read yet. Returns 0; -EBADMSG when
- * the text is no JSON object, -EINVAL when a field is wrong, -ENOMEM, with failure filled in. The names are
- * filled in as far as they could be read, for the result. The caller clears request with
- * request_clear(), after a failure too.
+ * Parses a request:
+ * {"op","host","device","agent","options":{},"secrets_file","timeout_ms","retries",
+ * "status_timeout_ms"}; only "agent" is required. The secrets file is not read yet. Returns 0;
+ * -EBADMSG when the text is no JSON object, -EINVAL when a field is wrong, -ENOMEM, with failure
+ * filled in. The names are filled in as far as they could be read, for the result. The caller
+ * clears request with request_clear(), after a failure too.
  */
-int request_parse(struct fence_request *request, const char *text, size_t len, struct failure *failure);
+int request_parse(struct fence_request *request, const char *text, size_t len,
+		  struct failure *failure);
 void request_clear(struct fence_request *request);
 
 #endif

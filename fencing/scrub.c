@@ -27,7 +27,8 @@ static void form_scrub(const char *form, size_t form_len, char *text, size_t len
 	if (!form_len)
 		return;
 	while ((hit = memmem(at, len - (size_t)(at - text), form, form_len))) {
-		if (form_len > SECRET_ALONE_LEN || stands_alone(text, len, (size_t)(hit - text), form_len))
+		if (form_len > SECRET_ALONE_LEN ||
+		    stands_alone(text, len, (size_t)(hit - text), form_len))
 			memset(hit, '*', form_len);
 		at = hit + 1;
 	}
@@ -91,7 +92,8 @@ static size_t char_for_url(unsigned char c, char *out)
 
 static size_t base64_of(const char *value, size_t len, char *out)
 {
-	static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	size_t n = 0;
 
 	for (size_t i = 0; i < len; i += 3) {
@@ -178,7 +180,7 @@ void secrets_scrub(const struct options *options, char *text, size_t len, bool c
 		value_bare(value, &values[count].start, &values[count].len);
 		count++;
 	}
-	/* A secret that is part of another one must not break up the longer one before it is found. */
+	/* A secret that is part of a longer one must not break that up before it is found. */
 	qsort(values, count, sizeof(values[0]), longer_first);
 	for (size_t i = 0; i < count; i++)
 		value_scrub(values[i].start, values[i].len, form, text, len, cut);

@@ -23,23 +23,27 @@ static int line_parse(struct options *options, const char *path, unsigned int nu
 		return 0;
 	equals = strchr(line, '=');
 	if (!equals) {
-		failure_set(failure, FAILURE_SECRETS, "%s line %u: expected KEY=VALUE", path, number);
+		failure_set(failure, FAILURE_SECRETS, "%s line %u: expected KEY=VALUE", path,
+			    number);
 		return -EINVAL;
 	}
 	*equals = '\0';
 	for (char *end = equals; end > line && (end[-1] == ' ' || end[-1] == '\t'); end--)
 		end[-1] = '\0';
 	if (option_names_equal(line, "action") || option_names_equal(line, "option")) {
-		failure_set(failure, FAILURE_SECRETS, "%s line %u: the action is not for a secrets file to say",
-			    path, number);
+		failure_set(failure, FAILURE_SECRETS,
+			    "%s line %u: the action is not for a secrets file to say", path,
+			    number);
 		return -EINVAL;
 	}
 	rc = options_set(options, line, equals + 1, true);
 	if (rc)
 		failure_set(failure, FAILURE_SECRETS, "%s line %u: %s", path, number,
-			    rc == -EINVAL ? "expected a KEY of letters, digits, '_' and '-', and a VALUE "
-					    "without control characters" :
-			    rc == -E2BIG ? "too long, or too many options" : "out of memory");
+			    rc == -EINVAL ?
+				    "expected a KEY of letters, digits, '_' and '-', and a VALUE "
+				    "without control characters" :
+			    rc == -E2BIG ? "too long, or too many options" :
+					   "out of memory");
 	return rc;
 }
 
@@ -86,8 +90,8 @@ static int file_check(int fd, const char *path, struct failure *failure)
 	}
 	if (st.st_mode & 077) {
 		failure_set(failure, FAILURE_SECRETS,
-			    "%s: mode is %04o, expected 0600: others could read it; chmod 0600 it and change "
-			    "the credentials", path, st.st_mode & 07777);
+			    "%s: mode is %04o, expected 0600: others could read it; chmod 0600 it "
+			    "and change the credentials", path, st.st_mode & 07777);
 		return -EPERM;
 	}
 	return 0;
@@ -100,7 +104,8 @@ int secrets_load(struct options *options, const char *path, struct failure *fail
 	ssize_t n;
 	int fd, rc;
 
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* never waits for a FIFO's writer */
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK |
+				O_NOCTTY); /* never waits for a FIFO's writer */
 	if (fd < 0) {
 		rc = -errno;
 		failure_set(failure, FAILURE_SECRETS, "%s: %s", path, strerror(-rc));
@@ -115,10 +120,12 @@ int secrets_load(struct options *options, const char *path, struct failure *fail
 		rc = -ENOMEM;
 		goto out;
 	}
-	while (len <= SECRETS_FILE_MAX && (n = read(fd, text + len, SECRETS_FILE_MAX + 1 - len)) > 0)
+	while (len <= SECRETS_FILE_MAX &&
+	       (n = read(fd, text + len, SECRETS_FILE_MAX + 1 - len)) > 0)
 		len += (size_t)n;
 	if (len > SECRETS_FILE_MAX) {
-		failure_set(failure, FAILURE_SECRETS, "%s: longer than %u bytes", path, SECRETS_FILE_MAX);
+		failure_set(failure, FAILURE_SECRETS, "%s: longer than %u bytes", path,
+			    SECRETS_FILE_MAX);
 		explicit_bzero(text, len);
 		rc = -E2BIG;
 		goto out;

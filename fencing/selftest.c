@@ -29,8 +29,9 @@ static int metadata_fetch(const struct fence_request *request, uint64_t deadline
 	if (run.end != AGENT_EXITED || run.code != 0) {
 		action_explain(&run, &bare, "metadata", failure);
 	} else if (run.out.cut) {
-		failure_set(failure, FAILURE_AGENT_FAILED, "%s: its metadata is longer than %u bytes",
-			    request->agent_name, AGENT_OUTPUT_MAX);
+		failure_set(failure, FAILURE_AGENT_FAILED,
+			    "%s: its metadata is longer than %u bytes", request->agent_name,
+			    AGENT_OUTPUT_MAX);
 	} else {
 		struct agent_output output = agent_output(&run);
 
@@ -50,7 +51,8 @@ static int metadata_check(const struct fence_request *request, const struct meta
 	int rc = metadata_check_agent(metadata, &why);
 
 	if (!rc && with_options)
-		rc = metadata_check_options(metadata, &request->options, request->host[0] != '\0', &why);
+		rc = metadata_check_options(metadata, &request->options, request->host[0] != '\0',
+					    &why);
 	if (rc)
 		failure_set(failure, why.what, "%s: %.400s", request->agent_name, why.text);
 	return rc;
@@ -72,7 +74,8 @@ static struct json_object *warnings_collect(const struct fence_request *request,
 
 	for (size_t i = 0; i < metadata->parameter_count; i++) {
 		const struct metadata_parameter *parameter = &metadata->parameters[i];
-		const struct metadata_parameter *newer = metadata_replacement(metadata, parameter->name);
+		const struct metadata_parameter *newer = metadata_replacement(metadata,
+									      parameter->name);
 
 		if (parameter->deprecated && options_get(&request->options, parameter->name))
 			warning_add(warnings, parameter->name, newer ? newer->name : NULL);
@@ -116,7 +119,8 @@ void selftest_metadata(struct fence_request *request)
 	if (!metadata)
 		abort();
 	if (!action_prepare(request, &failure) &&
-	    !metadata_fetch(request, clock_boot_ms() + request->status_timeout_ms, metadata, &failure))
+	    !metadata_fetch(request, clock_boot_ms() + request->status_timeout_ms, metadata,
+			    &failure))
 		metadata_check(request, metadata, request->has_options, &failure);
 	result = report_new(request, &failure);
 	json_put_string(result, "name", metadata->name);
@@ -131,7 +135,8 @@ void selftest_metadata(struct fence_request *request)
 
 /* --- monitor --- */
 
-static int agent_monitor(const struct fence_request *request, uint64_t deadline_ms, struct failure *failure)
+static int agent_monitor(const struct fence_request *request, uint64_t deadline_ms,
+			 struct failure *failure)
 {
 	struct agent_run run = { 0 };
 	bool ok = false;
@@ -155,10 +160,12 @@ static int device_test(struct fence_request *request, struct metadata *metadata,
 {
 	uint64_t deadline_ms = clock_boot_ms() + request->status_timeout_ms;
 
-	if (action_prepare(request, failure) || metadata_fetch(request, deadline_ms, metadata, failure) ||
+	if (action_prepare(request, failure) ||
+	    metadata_fetch(request, deadline_ms, metadata, failure) ||
 	    metadata_check(request, metadata, true, failure))
 		return -1;
-	if (metadata_has_action(metadata, "monitor") && agent_monitor(request, deadline_ms, failure))
+	if (metadata_has_action(metadata, "monitor") &&
+	    agent_monitor(request, deadline_ms, failure))
 		return -1;
 	if (!request->host[0])
 		return 0;

@@ -9,7 +9,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void names_check(const struct metadata *metadata)
 {
-	if (metadata->parameter_count > METADATA_PARAMETERS_MAX || metadata->action_count > METADATA_ACTIONS_MAX)
+	if (metadata->parameter_count > METADATA_PARAMETERS_MAX ||
+	    metadata->action_count > METADATA_ACTIONS_MAX)
 		abort();
 	for (size_t i = 0; i < metadata->parameter_count; i++) {
 		const char *name = metadata->parameters[i].name;

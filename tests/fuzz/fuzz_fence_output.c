@@ -1,6 +1,7 @@
 /*
- * What an agent writes, from any bytes: the first is its exit code, a line of "--" parts stdout from stderr. Off is
- * only read from exit code 2; the excerpt is printable; and a secret never comes through.
+ * What an agent writes, from any bytes: the first is its exit code, a line of "--" parts stdout
+ * from stderr. Off is only read from exit code 2; the excerpt is printable; and a secret never
+ * comes through.
  */
 #include <ctype.h>
 #include <stdint.h>

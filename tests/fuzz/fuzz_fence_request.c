@@ -1,4 +1,6 @@
-/* A request from any bytes: an agent's input made of it says what was asked for, and nothing else. */
+/*
+ * A request from any bytes: an agent's input made of it says what was asked for, and nothing else.
+ */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +18,8 @@ static void input_check(const char *input, size_t len, size_t options)
 		if (!input[i])
 			abort();
 	}
-	if (lines != options + 1 || strncmp(input, "action=off\n", 11) || strstr(input, "\naction="))
+	if (lines != options + 1 || strncmp(input, "action=off\n", 11) ||
+	    strstr(input, "\naction="))
 		abort();
 }
 

@@ -54,7 +54,8 @@ static void exit_codes_and_output(void)
 	do_action("tell", "off", LONG_MS);
 	CHECK_INT(run.code, 1);
 	output = agent_output(&run);
-	CHECK(output.err_len == 33 && !memcmp(output.err, "ERROR: login with s3cret refused\n", 33));
+	CHECK(output.err_len == 33 &&
+	      !memcmp(output.err, "ERROR: login with s3cret refused\n", 33));
 	agent_scrub(&run, &options);
 	CHECK(!memmem(run.err.data, run.err.len, "s3cret", 6));
 	CHECK(!memmem(run.out.data, run.out.len, "s3cret", 6));
@@ -147,7 +148,8 @@ static void floods_are_cut(void)
 	CHECK_INT(run.out.len, 11);
 	start("endless", "status", clock_boot_ms() + LONG_MS);
 	while (!run.out.cut)
-		CHECK_INT(agents_wait((struct agent_run *[]){ &run }, 1, clock_boot_ms() + 10, -1), 0);
+		CHECK_INT(agents_wait((struct agent_run *[]){ &run }, 1, clock_boot_ms() + 10, -1),
+			  0);
 	agent_kill(&run);
 	CHECK_INT(run.end, AGENT_DEADLINE);
 	CHECK_INT(run.out.len, AGENT_OUTPUT_MAX);
@@ -166,7 +168,8 @@ static void cannot_be_executed(void)
 	CHECK_INT(run.end, AGENT_NO_EXEC);
 	CHECK_INT(run.code, ENOENT);
 	f = fopen(missing, "w");
-	CHECK(f && fputs("#!/nonexistent/python3\n", f) >= 0 && !fclose(f) && !chmod(missing, 0755));
+	CHECK(f && fputs("#!/nonexistent/python3\n", f) >= 0 && !fclose(f) &&
+	      !chmod(missing, 0755));
 	agent_clear(&run);
 	CHECK_INT(agent_start(&run, missing, "off", &options, clock_boot_ms() + LONG_MS), 0);
 	finish();
@@ -197,7 +200,8 @@ static void two_at_once(void)
 	struct agent_run *runs[] = { &run, &other };
 
 	start("hang-off", "off", clock_boot_ms() + LONG_MS);
-	CHECK_INT(agent_start(&other, fake_agent, "status", &options, clock_boot_ms() + LONG_MS), 0);
+	CHECK_INT(agent_start(&other, fake_agent, "status", &options, clock_boot_ms() + LONG_MS),
+		  0);
 	CHECK_INT(agents_wait(runs, 2, clock_boot_ms() + LONG_MS, -1), 0);
 	CHECK_INT(other.end, AGENT_EXITED);
 	CHECK_INT(run.end, AGENT_RUNNING);

@@ -54,7 +54,8 @@ static const char script[] =
 
 static const char metadata[] =
 	"<?xml version=\"1.0\"?><resource-agent name=\"fence_fake\" shortdesc=\"fake\"><parameters>"
-	"<parameter name=\"action\" required=\"1\"><content type=\"string\" default=\"off\"/></parameter>"
+	"<parameter name=\"action\" required=\"1\">"
+	"<content type=\"string\" default=\"off\"/></parameter>"
 	"<parameter name=\"behave\" required=\"1\"><content type=\"string\"/></parameter>"
 	"<parameter name=\"password\" obsoletes=\"passwd\"><content type=\"string\"/></parameter>"
 	"<parameter name=\"passwd\" deprecated=\"1\"><content type=\"string\"/></parameter>"
@@ -99,8 +100,8 @@ void fake_reset(void)
 {
 	char command[256];
 
-	snprintf(command, sizeof(command), "cd %s && rm -f calls off sent *.pid *.hang cmdline environ fds",
-		 fake_folder);
+	snprintf(command, sizeof(command),
+		 "cd %s && rm -f calls off sent *.pid *.hang cmdline environ fds", fake_folder);
 	CHECK(!system(command));
 }
 
@@ -161,7 +162,8 @@ unsigned int fake_calls(const char *action)
 	unsigned int calls = 0;
 	size_t len = strlen(action);
 
-	for (const char *line = fake_text("calls"); line && *line; line = strchr(line, '\n'), line += !!line)
+	for (const char *line = fake_text("calls"); line && *line;
+	     line = strchr(line, '\n'), line += !!line)
 		calls += !strncmp(line, action, len) && line[len] == '\n';
 	return calls;
 }

@@ -1,6 +1,7 @@
 /*
- * A fake fence agent, for unit tests only: a shell script that each test program writes into a folder of its own. Its
- * option `behave` says what it does; its host is off when there is a file `off` in its folder.
+ * A fake fence agent, for unit tests only: a shell script that each test program writes into a
+ * folder of its own. Its option `behave` says what it does; its host is off when there is a file
+ * `off` in its folder.
  */
 #ifndef HAMON_TESTS_UNIT_FENCE_FAKE_H
 #define HAMON_TESTS_UNIT_FENCE_FAKE_H
@@ -17,7 +18,9 @@ void fake_remove(void);
 /* Forgets what happened: the host is on, nothing was called. */
 void fake_reset(void);
 
-/* A file in the folder: its path (one static buffer), its text ("" when it is absent), making it. */
+/*
+ * A file in the folder: its path (one static buffer), its text ("" when it is absent), making it.
+ */
 const char *fake_path(const char *name);
 const char *fake_text(const char *name);
 void fake_touch(const char *name);

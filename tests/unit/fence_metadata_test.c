@@ -1,4 +1,7 @@
-/* Agents' metadata: what is read of it, what is refused, and what is said about options that do not fit. */
+/*
+ * Agents' metadata: what is read of it, what is refused, and what is said about options that do not
+ * fit.
+ */
 #include <errno.h>
 #include <stdarg.h>
 
@@ -24,7 +27,8 @@ static int parse_seed(const char *name)
 	size_t len;
 	FILE *f;
 
-	snprintf(path, sizeof(path), "%s/tests/fuzz/corpus/fence_metadata/%s", srcdir ? srcdir : ".", name);
+	snprintf(path, sizeof(path), "%s/tests/fuzz/corpus/fence_metadata/%s",
+		 srcdir ? srcdir : ".", name);
 	f = fopen(path, "rb");
 	CHECK(f);
 	len = fread(xml, 1, sizeof(xml), f);
@@ -77,7 +81,8 @@ static void agent_without_status(void)
 
 static void agent_without_off(void)
 {
-	CHECK_INT(parse("<resource-agent><actions><action name=\"status\"/></actions></resource-agent>"), 0);
+	CHECK_INT(parse("<resource-agent><actions>"
+			"<action name=\"status\"/></actions></resource-agent>"), 0);
 	CHECK_INT(metadata_check_agent(&metadata, &failure), -EINVAL);
 	CHECK(strstr(failure.text, "no action `off`"));
 }
@@ -93,10 +98,12 @@ static void refused(void)
 	CHECK_INT(parse("<resource-agent>"), -EINVAL);
 	CHECK_INT(parse("<domain/>"), -EINVAL);
 	CHECK(strstr(failure.text, "no <resource-agent>"));
-	CHECK_INT(parse("<resource-agent><parameters><parameter/></parameters></resource-agent>"), -EINVAL);
-	CHECK_INT(parse("<resource-agent><parameters><parameter name=\"a b\"/></parameters></resource-agent>"),
+	CHECK_INT(parse("<resource-agent><parameters><parameter/></parameters></resource-agent>"),
 		  -EINVAL);
-	CHECK_INT(parse("<resource-agent><actions><action name=\"a\nb\"/></actions></resource-agent>"), -EINVAL);
+	CHECK_INT(parse("<resource-agent><parameters>"
+			"<parameter name=\"a b\"/></parameters></resource-agent>"), -EINVAL);
+	CHECK_INT(parse("<resource-agent><actions>"
+			"<action name=\"a\nb\"/></actions></resource-agent>"), -EINVAL);
 	CHECK_INT(failure.what, FAILURE_AGENT_FAILED);
 	end += sprintf(end, "<resource-agent><parameters>");
 	for (int i = 0; i <= METADATA_PARAMETERS_MAX; i++)
@@ -125,7 +132,8 @@ static void long_texts_are_cut(void)
 	snprintf(xml, sizeof(xml), "<resource-agent shortdesc=\"%s\"/>", text);
 	CHECK_INT(parse(xml), 0);
 	CHECK_INT(strlen(metadata.shortdesc), METADATA_TEXT_SIZE - 1);
-	snprintf(xml, sizeof(xml), "<resource-agent><actions><action name=\"%s\"/></actions></resource-agent>", text);
+	snprintf(xml, sizeof(xml),
+		 "<resource-agent><actions><action name=\"%s\"/></actions></resource-agent>", text);
 	CHECK_INT(parse(xml), -EINVAL);
 }
 
@@ -165,7 +173,8 @@ static void required_options(void)
 	options_make("ip", "username", NULL);
 	CHECK_INT(metadata_check_options(&metadata, &options, true, &failure), -EINVAL);
 	CHECK_STR(failure.text, "required option plug is missing");
-	CHECK_INT(metadata_check_options(&metadata, &options, false, &failure), 0); /* the device alone */
+	CHECK_INT(metadata_check_options(&metadata, &options, false, &failure),
+		  0); /* the device alone */
 }
 
 static void unknown_option_is(const char *key, const char *expected)
@@ -183,7 +192,8 @@ static void unknown_options(void)
 	/* passwd is as near, but deprecated. */
 	unknown_option_is("passwrd", "unknown option passwrd (did you mean password?)");
 	unknown_option_is("ipadr", "unknown option ipadr (did you mean ipaddr?)");
-	unknown_option_is("login_timout", "unknown option login_timout (did you mean login_timeout?)");
+	unknown_option_is("login_timout",
+			  "unknown option login_timout (did you mean login_timeout?)");
 	unknown_option_is("xyzzy", "unknown option xyzzy");
 }
 

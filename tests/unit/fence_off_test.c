@@ -1,6 +1,7 @@
 /*
- * The off machine against devices of all kinds, in virtual time. A device is a table of what it does; after each
- * step the machine must ask for one `off` and one reading at most and must never ask to be woken in the past.
+ * The off machine against devices of all kinds, in virtual time. A device is a table of what it
+ * does; after each step the machine must ask for one `off` and one reading at most and must never
+ * ask to be woken in the past.
  */
 #include "fencing/off.h"
 #include "tests/unit/test.h"
@@ -11,7 +12,7 @@
 #define READ_TIMEOUT_MS 20000u
 
 struct device {
-	/* What an `off` does: it ends after off_takes_ms (NEVER: hangs), fails when off_fails says so. */
+	/* What an `off` does: it ends after off_takes_ms (NEVER: hangs). */
 	uint64_t off_takes_ms;
 	unsigned int off_fails; /* the first so many of them fail; a failed one has no effect */
 	bool lies;              /* it accepts and does nothing */
@@ -33,6 +34,11 @@ struct run {
 	unsigned int offs, reads, steps;
 };
 
+static uint64_t later(uint64_t now_ms, uint64_t by_ms)
+{
+	return by_ms == NEVER ? NEVER : now_ms + by_ms;
+}
+
 static void run_do(struct run *run, unsigned int actions)
 {
 	const struct device *device = run->device;
@@ -50,7 +56,7 @@ static void run_do(struct run *run, unsigned int actions)
 		run->off_on = true;
 		run->overlap = run->read_on;
 		run->offs++;
-		run->off_end_ms = device->off_takes_ms == NEVER ? NEVER : run->now_ms + device->off_takes_ms;
+		run->off_end_ms = later(run->now_ms, device->off_takes_ms);
 		if (!device->lies && run->offs > device->off_fails && device->effect_ms != NEVER &&
 		    run->power_off_ms == NEVER)
 			run->power_off_ms = run->now_ms + device->effect_ms;
@@ -60,7 +66,7 @@ static void run_do(struct run *run, unsigned int actions)
 		run->read_on = true;
 		run->overlap |= run->off_on;
 		run->reads++;
-		run->read_end_ms = device->read_takes_ms == NEVER ? NEVER : run->now_ms + device->read_takes_ms;
+		run->read_end_ms = later(run->now_ms, device->read_takes_ms);
 	}
 }
 
@@ -89,11 +95,12 @@ static void run_step(struct run *run)
 	CHECK(next_ms >= run->now_ms && next_ms != NEVER);
 	run->now_ms = next_ms;
 	if (run->off_on && run->now_ms >= run->off_end_ms) {
-		bool fails = run->offs <= run->device->off_fails || (run->device->one_login && run->overlap);
+		enum off_outcome outcome = run->device->says_already ? OFF_ALREADY : OFF_ACCEPTED;
+		bool fails = run->offs <= run->device->off_fails ||
+			     (run->device->one_login && run->overlap);
 
 		run->off_on = false;
-		run_do(run, off_ended(machine, fails ? OFF_FAILED : run->device->says_already ? OFF_ALREADY :
-				      OFF_ACCEPTED, run->now_ms));
+		run_do(run, off_ended(machine, fails ? OFF_FAILED : outcome, run->now_ms));
 	}
 	if (run->read_on && !off_is_over(machine) &&
 	    run->now_ms >= earlier(run->read_end_ms, machine->read_limit_ms)) {
@@ -128,7 +135,9 @@ static struct run run_device(const struct device *device, unsigned int retries)
 
 static void readback_comes_before_the_end_of_off(void)
 {
-	const struct device device = { .off_takes_ms = 2200, .effect_ms = 500, .read_takes_ms = 100 };
+	const struct device device = { .off_takes_ms = 2200,
+				       .effect_ms = 500,
+				       .read_takes_ms = 100 };
 	struct run run = run_device(&device, 1);
 
 	CHECK(run.machine.state == OFF_CONFIRMED);
@@ -143,7 +152,9 @@ static void readback_comes_before_the_end_of_off(void)
 static void off_in_the_first_reading(void)
 {
 	/* It may have been off before, and the `off` may have been quick: nobody knows. */
-	const struct device device = { .was_off = true, .off_takes_ms = 2200, .read_takes_ms = 100 };
+	const struct device device = { .was_off = true,
+				       .off_takes_ms = 2200,
+				       .read_takes_ms = 100 };
 	struct run run = run_device(&device, 1);
 
 	CHECK(run.machine.state == OFF_CONFIRMED && !run.machine.already_off && run.reads == 1);
@@ -171,11 +182,16 @@ static void the_agents_word_alone_is_no_proof(void)
 static void the_agents_word_about_its_own_second_try_counts_for_nothing(void)
 {
 	/* The first one failed and worked; the second one finds it done. */
-	const struct device device = { .off_takes_ms = 100, .off_fails = 1, .effect_ms = 300, .says_already = true,
-				       .read_takes_ms = 2000, .readable_ms = 5000 };
+	const struct device device = { .off_takes_ms = 100,
+				       .off_fails = 1,
+				       .effect_ms = 300,
+				       .says_already = true,
+				       .read_takes_ms = 2000,
+				       .readable_ms = 5000 };
 	struct run run = run_device(&device, 1);
 
-	CHECK(run.machine.state == OFF_CONFIRMED && run.machine.attempts == 2 && !run.machine.already_off);
+	CHECK(run.machine.state == OFF_CONFIRMED && run.machine.attempts == 2 &&
+	      !run.machine.already_off);
 }
 
 static void says_off_and_is_on(void)
@@ -194,7 +210,9 @@ static void says_off_and_is_on(void)
 
 static void reads_on_for_20_s_then_off(void)
 {
-	const struct device device = { .off_takes_ms = 300, .effect_ms = 20000, .read_takes_ms = 100 };
+	const struct device device = { .off_takes_ms = 300,
+				       .effect_ms = 20000,
+				       .read_takes_ms = 100 };
 	struct run run = run_device(&device, 1);
 
 	CHECK(run.machine.state == OFF_CONFIRMED);
@@ -204,7 +222,9 @@ static void reads_on_for_20_s_then_off(void)
 
 static void off_hangs_and_works(void)
 {
-	const struct device device = { .off_takes_ms = NEVER, .effect_ms = 5000, .read_takes_ms = 100 };
+	const struct device device = { .off_takes_ms = NEVER,
+				       .effect_ms = 5000,
+				       .read_takes_ms = 100 };
 	struct run run = run_device(&device, 1);
 
 	CHECK(run.machine.state == OFF_CONFIRMED && run.machine.attempts == 1);
@@ -212,7 +232,9 @@ static void off_hangs_and_works(void)
 
 static void off_hangs_in_vain(void)
 {
-	const struct device device = { .off_takes_ms = NEVER, .effect_ms = NEVER, .read_takes_ms = 100 };
+	const struct device device = { .off_takes_ms = NEVER,
+				       .effect_ms = NEVER,
+				       .read_takes_ms = 100 };
 	struct run run = run_device(&device, 2);
 
 	CHECK(run.machine.state == OFF_GIVEN_UP && run.machine.attempts == 3);
@@ -221,7 +243,9 @@ static void off_hangs_in_vain(void)
 
 static void all_hangs(void)
 {
-	const struct device device = { .off_takes_ms = NEVER, .effect_ms = NEVER, .read_takes_ms = NEVER };
+	const struct device device = { .off_takes_ms = NEVER,
+				       .effect_ms = NEVER,
+				       .read_takes_ms = NEVER };
 	struct run run = run_device(&device, 1);
 
 	CHECK(run.machine.state == OFF_GIVEN_UP);
@@ -230,8 +254,13 @@ static void all_hangs(void)
 
 static void readings_hang_and_off_is_not_waited_for(void)
 {
-	/* The reading that hangs beside `off` is begun anew soon after its end, not after its own bound. */
-	const struct device device = { .off_takes_ms = 1000, .effect_ms = 500, .read_takes_ms = NEVER };
+	/*
+	 * The reading that hangs beside `off` is begun anew soon after its end, not after its own
+	 * bound.
+	 */
+	const struct device device = { .off_takes_ms = 1000,
+				       .effect_ms = 500,
+				       .read_takes_ms = NEVER };
 	struct run run = { .device = &device, .now_ms = START_MS, .power_off_ms = NEVER };
 
 	run_do(&run, off_begin(&run.machine, TIMEOUT_MS, READ_TIMEOUT_MS, 1, run.now_ms));
@@ -262,8 +291,9 @@ static void fails_once_and_may_not_be_repeated(void)
 static void failed_off_is_read_before_it_is_repeated(void)
 {
 	/* It failed in the agent's eyes only, and works late: the reading that is due shows it. */
-	const struct device device = { .off_takes_ms = 500, .effect_ms = 2000, .read_takes_ms = 1500,
-				       .one_login = true };
+	const struct device device = {
+		.off_takes_ms = 500, .effect_ms = 2000, .read_takes_ms = 1500, .one_login = true
+	};
 	struct run run = run_device(&device, 3);
 
 	CHECK(run.machine.state == OFF_CONFIRMED && run.machine.attempts == 1 && run.reads == 2);
@@ -283,7 +313,10 @@ static void a_dead_device_does_not_cost_the_retry(void)
 
 static void the_last_attempt_has_its_own_time_only(void)
 {
-	const struct device device = { .off_takes_ms = 500, .off_fails = 1, .lies = true, .effect_ms = NEVER,
+	const struct device device = { .off_takes_ms = 500,
+				       .off_fails = 1,
+				       .lies = true,
+				       .effect_ms = NEVER,
 				       .read_takes_ms = 100 };
 	struct run run = run_device(&device, 1);
 
@@ -293,7 +326,10 @@ static void the_last_attempt_has_its_own_time_only(void)
 
 static void failed_off_with_a_late_effect(void)
 {
-	struct device device = { .off_takes_ms = 500, .off_fails = 0, .effect_ms = 3000, .read_takes_ms = 100,
+	struct device device = { .off_takes_ms = 500,
+				 .off_fails = 0,
+				 .effect_ms = 3000,
+				 .read_takes_ms = 100,
 				 .one_login = true };
 	struct run run = run_device(&device, 0);
 
@@ -335,22 +371,27 @@ static void one_login_at_a_time(void)
 	CHECK(run.machine.state == OFF_CONFIRMED);
 }
 
-/* Devices at random, from a seed that a failure names: the checks in run_device() and run_step() hold. */
+/* Devices at random, the same ones each time: the checks of run_device() and run_step() hold. */
 static void any_device(void)
 {
 	uint64_t seed = 88172645463325252u;
 
 	for (unsigned int i = 0; i < 50000; i++) {
-		static const uint64_t times[] = { 1, 90, 200, 500, 2000, 5000, 9000, 20000, 33000, NEVER };
+		static const uint64_t times[] = { 1,	90,   200,   500,   2000,
+						  5000, 9000, 20000, 33000, NEVER };
 		struct device device;
 		uint64_t r;
 
 		seed ^= seed << 13, seed ^= seed >> 7, seed ^= seed << 17;
 		r = seed;
 		device = (struct device){
-			.off_takes_ms = times[r % 10], .off_fails = r / 10 % 4,
-			.lies = r / 40 % 2, .says_already = r / 80 % 2, .effect_ms = times[r / 160 % 10],
-			.was_off = r / 1600 % 8 == 0, .read_takes_ms = times[r / 12800 % 10],
+			.off_takes_ms = times[r % 10],
+			.off_fails = r / 10 % 4,
+			.lies = r / 40 % 2,
+			.says_already = r / 80 % 2,
+			.effect_ms = times[r / 160 % 10],
+			.was_off = r / 1600 % 8 == 0,
+			.read_takes_ms = times[r / 12800 % 10],
 			.readable_ms = r / 128000 % 3 ? 0 : times[r / 384000 % 9],
 			.one_login = r / 3840000 % 2,
 		};

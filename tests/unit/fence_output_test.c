@@ -16,15 +16,19 @@ static void power_of_a_status(void)
 	} cases[] = {
 		{ 0, "Status: ON\n", "", POWER_ON },
 		{ 2, "Status: OFF\n", "", POWER_OFF },
-		{ 2, "Status: OFF\n", "/usr/sbin/fence_x:5: DeprecationWarning: 'pipes' is deprecated", POWER_OFF },
+		{ 2, "Status: OFF\n",
+		  "/usr/sbin/fence_x:5: DeprecationWarning: 'pipes' is deprecated", POWER_OFF },
 		{ 2, "  status:\toff  ", "", POWER_OFF },
 		{ 0, "", "", POWER_ON },
 		{ 0, "whatever", "warning", POWER_ON },
 		/* Agents that are no part of the library may be silent. */
 		{ 2, "", "", POWER_OFF },
 		{ 2, "\n \n", "\n", POWER_OFF },
-		/* 2 is also the exit code of Python, dash, bash and getopt for "I cannot do that". */
-		{ 2, "", "python3: can't open file '/usr/sbin/fence_x': [Errno 2] No such file", POWER_UNKNOWN },
+		/*
+		 * 2 is also the exit code of Python, dash, bash and getopt for "I cannot do that".
+		 */
+		{ 2, "", "python3: can't open file '/usr/sbin/fence_x': [Errno 2] No such file",
+		  POWER_UNKNOWN },
 		{ 2, "", "sh: 0: cannot open /usr/sbin/fence_x: No such file", POWER_UNKNOWN },
 		{ 2, "usage: fence_x [-h]", "", POWER_UNKNOWN },
 		{ 2, "powered off", "", POWER_UNKNOWN },
@@ -77,9 +81,9 @@ static void excerpts(void)
 	struct agent_output output;
 	char excerpt[OUTPUT_EXCERPT_SIZE];
 
-	excerpt_is("", "2026-01-01 10:00:00,123 ERROR: Failed: Unable to obtain correct plug status\n\n\n"
+	excerpt_is("", "2026-01-01 10:00:00,123 ERROR: Failed: Unable to obtain plug status\n\n\n"
 		   "2026-01-01 10:00:00,124 ERROR: Please use '-h' for usage\n",
-		   "Failed: Unable to obtain correct plug status");
+		   "Failed: Unable to obtain plug status");
 	excerpt_is("only here\n", "", "only here");
 	excerpt_is("", "", "");
 	excerpt_is("out", "Traceback\n  File \"x\"\nKeyError: 'plug'\n", "KeyError: 'plug'");
@@ -99,7 +103,8 @@ static void printable_is_cut_between_characters(void)
 	CHECK_STR(buf, "abcd");
 	text_make_printable("ab\xe2\x82\xac", 5, buf, sizeof(buf));
 	CHECK_STR(buf, "ab\xe2\x82\xac");
-	text_make_printable("\xed\xa0\x80\xc0\xaf", 5, buf, sizeof(buf)); /* a surrogate, an overlong '/' */
+	text_make_printable("\xed\xa0\x80\xc0\xaf", 5, buf,
+			    sizeof(buf)); /* a surrogate, an overlong '/' */
 	CHECK_STR(buf, "?????");
 	text_make_printable("a\0b", 3, buf, sizeof(buf));
 	CHECK_STR(buf, "a?b");
@@ -107,8 +112,8 @@ static void printable_is_cut_between_characters(void)
 
 static void kinds_of_failure(void)
 {
-	struct agent_output output = words(1, "", "ERROR: Failed: Unable to obtain correct plug status or plug is "
-					   "not available");
+	struct agent_output output = words(1, "", "ERROR: Failed: Unable to obtain correct plug "
+					   "status or plug is not available");
 
 	CHECK_INT(output_failure(&output), FAILURE_UNREACHABLE);
 	output = words(1, "", "KeyError: 'ip'");

@@ -1,4 +1,4 @@
-/* hamon-fence as hamond runs it, against a fake agent: requests in, results out, and nothing left behind. */
+/* hamon-fence as hamond runs it, against a fake agent: requests, results, nothing left behind. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -61,7 +61,8 @@ static bool text_read(int fd, char *text)
 
 static void texts_read(int out_fd, int err_fd)
 {
-	struct pollfd fds[2] = { { .fd = out_fd, .events = POLLIN }, { .fd = err_fd, .events = POLLIN } };
+	struct pollfd fds[2] = { { .fd = out_fd, .events = POLLIN },
+				 { .fd = err_fd, .events = POLLIN } };
 
 	while (fds[0].fd >= 0 || fds[1].fd >= 0) {
 		CHECK(poll(fds, 2, 60000) > 0);
@@ -113,8 +114,10 @@ static const char *request_make(const char *behave, const char *more)
 {
 	static char text[4096];
 
-	snprintf(text, sizeof(text), "{\"op\":\"op-1\",\"host\":\"h1\",\"device\":\"d1\",\"agent\":\"%s\",\"options\":"
-		 "{\"behave\":\"%s\"}%s%s}", fake_agent, behave, *more ? "," : "", more);
+	snprintf(text, sizeof(text),
+		 "{\"op\":\"op-1\",\"host\":\"h1\",\"device\":\"d1\",\"agent\":\"%s\",\"options\":"
+		 "{\"behave\":\"%s\"}%s%s}",
+		 fake_agent, behave, *more ? "," : "", more);
 	return text;
 }
 
@@ -131,9 +134,10 @@ static void fence(const char *verb, const char *behave, const char *more)
 
 static bool ok(void)
 {
-	bool value = json_bool_or(result, "ok", false), same = value == !json_string_or(result, "error_class", NULL);
+	bool value = json_bool_or(result, "ok", false);
 
-	CHECK(same && value == !json_string_or(result, "error", NULL));
+	CHECK(value == !json_string_or(result, "error_class", NULL));
+	CHECK(value == !json_string_or(result, "error", NULL));
 	return value;
 }
 
@@ -176,7 +180,8 @@ static void off_works(void)
 	CHECK_STR(field("proof"), "readback");
 	CHECK_STR(field("readback"), "off");
 	CHECK_INT(number("attempts"), 1);
-	CHECK(number("started_ms") <= number("off_sent_ms") && number("off_sent_ms") <= number("confirmed_ms"));
+	CHECK(number("started_ms") <= number("off_sent_ms") &&
+	      number("off_sent_ms") <= number("confirmed_ms"));
 	CHECK_INT(fake_calls("off"), 1);
 	CHECK(fake_calls("status") >= 1);
 	CHECK(strstr(out, "\"phase\":\"off-sent\""));
@@ -249,8 +254,8 @@ static void nothing_can_be_read_back(void)
 {
 	fake_reset();
 	fence("off", "deaf", "\"timeout_ms\":3000,\"retries\":0");
-	CHECK(is_failure("unreachable", "off was accepted, but cannot be read back: fence_fake status ended with 1: "
-			 "Connection timed out"));
+	CHECK(is_failure("unreachable", "off was accepted, but cannot be read back: fence_fake "
+			 "status ended with 1: Connection timed out"));
 	CHECK_STR(field("readback"), "unknown");
 }
 
@@ -282,7 +287,8 @@ static void agent_missing(void)
 {
 	run("off", "{\"op\":\"op-1\",\"agent\":\"fence_no_such_agent\"}");
 	CHECK_INT(exit_code, 0);
-	CHECK(is_failure("agent-missing", "/usr/sbin/fence_no_such_agent: No such file or directory"));
+	CHECK(is_failure("agent-missing",
+			 "/usr/sbin/fence_no_such_agent: No such file or directory"));
 	CHECK(!flag("may_still_arrive"));
 	CHECK_INT(number("attempts"), 0);
 }
@@ -321,7 +327,8 @@ static void secrets_stay_secret(void)
 		fake_reset();
 		fence(verbs[i], "tell", with_secrets(",\"retries\":0,\"timeout_ms\":3000"));
 		CHECK(!strstr(out, "s3cret") && !strstr(err, "s3cret"));
-		CHECK(!strstr(fake_text("cmdline"), "s3cret") && !strstr(fake_text("environ"), "s3cret"));
+		CHECK(!strstr(fake_text("cmdline"), "s3cret") &&
+		      !strstr(fake_text("environ"), "s3cret"));
 		CHECK(i == 3 || is_failure("unreachable", "login with *********** refused"));
 		CHECK(i == 3 || strstr(err, ": ERROR: login with *********** refused"));
 	}
@@ -382,7 +389,8 @@ static void monitor_checks_the_options(void)
 	run("monitor", "{}");
 	CHECK(is_failure("bad-request", "agent: expected"));
 	fence("monitor", "plain\",\"pasword\":\"x", "");
-	CHECK(is_failure("bad-request", "fence_fake: unknown option pasword (did you mean password?)"));
+	CHECK(is_failure("bad-request",
+			 "fence_fake: unknown option pasword (did you mean password?)"));
 	CHECK_INT(fake_calls("monitor"), 0);
 	fence("monitor", "plain\",\"passwd\":\"x", "");
 	CHECK(ok());
@@ -447,7 +455,8 @@ static void ends_when_nobody_listens(void)
 	pid = program_start("off", request_make("hang", ""), &out_fd, &err_fd);
 	fake_wait_for("off.hang");
 	close(out_fd);
-	CHECK(waitpid(pid, &status_code, 0) == pid && WIFEXITED(status_code) && WEXITSTATUS(status_code) == 1);
+	CHECK(waitpid(pid, &status_code, 0) == pid && WIFEXITED(status_code) &&
+	      WEXITSTATUS(status_code) == 1);
 	fake_wait_gone("off.hang");
 	close(err_fd);
 }
@@ -462,9 +471,11 @@ static void result_is_out_before_the_agent_has_ended(void)
 	pid = program_start("off", request_make("hang-after", ""), &out_fd, &err_fd);
 	while (text_read(out_fd, out))
 		;
-	CHECK(strstr(out, "\"type\":\"result\"")); /* stdout is closed by now, and the agent still there */
+	/* stdout is closed by now, and the agent still there. */
+	CHECK(strstr(out, "\"type\":\"result\""));
 	CHECK(fake_is_alive("off.hang"));
-	CHECK(waitpid(pid, &status_code, 0) == pid && WIFEXITED(status_code) && !WEXITSTATUS(status_code));
+	CHECK(waitpid(pid, &status_code, 0) == pid && WIFEXITED(status_code) &&
+	      !WEXITSTATUS(status_code));
 	fake_wait_gone("off.hang");
 	close(out_fd);
 	close(err_fd);

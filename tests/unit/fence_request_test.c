@@ -4,6 +4,11 @@
 #include "fencing/request.h"
 #include "tests/unit/test.h"
 
+#define AGENT_EXPECTED \
+	"agent: expected the name of a program in /usr/sbin, as fence_ipmilan, or an absolute path"
+#define OPTION_EXPECTED \
+	"expected a name of letters, digits, '_' and '-', and a value without control characters"
+
 static struct fence_request request;
 static struct failure failure;
 
@@ -19,10 +24,11 @@ static void whole_request(void)
 	char *input;
 	size_t len;
 
-	CHECK_INT(parse("{\"op\":\"7.3\",\"host\":\"h1\",\"device\":\"ipmi1\",\"agent\":\"fence_ipmilan\","
+	CHECK_INT(parse("{\"op\":\"7.3\",\"host\":\"h1\",\"device\":\"ipmi1\","
+			"\"agent\":\"fence_ipmilan\","
 			"\"options\":{\"ip\":\"10.77.0.101\",\"passwd\":\"x y\"},"
-			"\"secrets_file\":\"/etc/hamon/secrets/ipmi1\",\"timeout_ms\":30000,\"retries\":3,"
-			"\"status_timeout_ms\":5000}"), 0);
+			"\"secrets_file\":\"/etc/hamon/secrets/ipmi1\","
+			"\"timeout_ms\":30000,\"retries\":3,\"status_timeout_ms\":5000}"), 0);
 	CHECK_STR(request.op, "7.3");
 	CHECK_STR(request.host, "h1");
 	CHECK_STR(request.device, "ipmi1");
@@ -54,7 +60,8 @@ static void smallest_request(void)
 
 static void a_given_nodename_stays(void)
 {
-	CHECK_INT(parse("{\"agent\":\"a\",\"host\":\"h1\",\"options\":{\"nodename\":\"node-1\"}}"), 0);
+	CHECK_INT(parse("{\"agent\":\"a\",\"host\":\"h1\",\"options\":{\"nodename\":\"node-1\"}}"),
+		  0);
 	CHECK_STR(options_get(&request.options, "nodename"), "node-1");
 }
 
@@ -73,28 +80,29 @@ static void wrong_fields(void)
 	static const struct {
 		const char *text, *error;
 	} cases[] = {
-		{ "{}", "agent: expected the name of a program in /usr/sbin, as fence_ipmilan, or an absolute path" },
-		{ "{\"agent\":\"../fence_x\"}",
-		  "agent: expected the name of a program in /usr/sbin, as fence_ipmilan, or an absolute path" },
-		{ "{\"agent\":\"/usr/sbin/\"}",
-		  "agent: expected the name of a program in /usr/sbin, as fence_ipmilan, or an absolute path" },
+		{ "{}", AGENT_EXPECTED },
+		{ "{\"agent\":\"../fence_x\"}", AGENT_EXPECTED },
+		{ "{\"agent\":\"/usr/sbin/\"}", AGENT_EXPECTED },
 		{ "{\"agent\":\"a\",\"op\":7}", "op: expected a text shorter than 256 bytes" },
-		{ "{\"agent\":\"a\",\"secrets_file\":\"x\"}", "secrets_file: expected an absolute path" },
-		{ "{\"agent\":\"a\",\"timeout_ms\":0}", "timeout_ms: expected a number from 1 to 3600000" },
-		{ "{\"agent\":\"a\",\"timeout_ms\":\"60\"}", "timeout_ms: expected a number from 1 to 3600000" },
+		{ "{\"agent\":\"a\",\"secrets_file\":\"x\"}",
+		  "secrets_file: expected an absolute path" },
+		{ "{\"agent\":\"a\",\"timeout_ms\":0}",
+		  "timeout_ms: expected a number from 1 to 3600000" },
+		{ "{\"agent\":\"a\",\"timeout_ms\":\"60\"}",
+		  "timeout_ms: expected a number from 1 to 3600000" },
 		{ "{\"agent\":\"a\",\"retries\":-1}", "retries: expected a number from 0 to 10" },
 		{ "{\"agent\":\"a\",\"options\":[]}", "options: expected an object of texts" },
 		{ "{\"agent\":\"a\",\"options\":{\"plug\":1}}", "option plug: expected a text" },
-		{ "{\"agent\":\"a\",\"options\":{\"plug\":\"1\\u00002\"}}", "option plug: expected a text" },
+		{ "{\"agent\":\"a\",\"options\":{\"plug\":\"1\\u00002\"}}",
+		  "option plug: expected a text" },
 		{ "{\"agent\":\"a\",\"options\":{\"action\":\"on\"}}",
 		  "option action: the action is not for the options to say" },
 		{ "{\"agent\":\"a\",\"options\":{\"plug\":\"1\\naction=on\"}}",
-		  "option plug: expected a name of letters, digits, '_' and '-', and a value without control "
-		  "characters" },
+		  "option plug: " OPTION_EXPECTED },
 		{ "{\"agent\":\"a\",\"options\":{\"a=b\":\"1\"}}",
-		  "option a=b: expected a name of letters, digits, '_' and '-', and a value without control "
-		  "characters" },
-		{ "{\"agent\":\"a\",\"host\":\"h\\n1\"}", "host: expected a name without control characters" },
+		  "option a=b: " OPTION_EXPECTED },
+		{ "{\"agent\":\"a\",\"host\":\"h\\n1\"}",
+		  "host: expected a name without control characters" },
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -106,7 +114,8 @@ static void wrong_fields(void)
 
 static void a_wrong_field_leaves_the_names(void)
 {
-	CHECK_INT(parse("{\"op\":\"7\",\"host\":\"h1\",\"device\":\"d\",\"agent\":\"a\",\"retries\":99}"), -EINVAL);
+	CHECK_INT(parse("{\"op\":\"7\",\"host\":\"h1\",\"device\":\"d\",\"agent\":\"a\","
+			"\"retries\":99}"), -EINVAL);
 	CHECK_STR(request.op, "7");
 	CHECK_STR(request.device, "d");
 }
@@ -137,7 +146,8 @@ static void limits(void)
 	CHECK_INT(options_set(&options, "one_more", "1", false), -E2BIG);
 	CHECK_INT(options_set(&options, "k7", "1", false), 0);
 	CHECK_STR(options_get(&options, "k7"), "1");
-	CHECK_INT(options_input(&options, "off", &input, &len), -E2BIG); /* it would not fit a pipe */
+	CHECK_INT(options_input(&options, "off", &input, &len),
+		  -E2BIG); /* it would not fit a pipe */
 	options_clear(&options);
 }
 

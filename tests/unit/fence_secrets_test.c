@@ -28,7 +28,8 @@ static int load(const char *text, mode_t mode)
 
 static void good_file(void)
 {
-	CHECK_INT(load("# the BMC of h1\n\n username = admin\npasswd= s3cret=with equals \r\nplug=1", 0600), 0);
+	CHECK_INT(load("# the BMC of h1\n\n username = admin\n"
+		       "passwd= s3cret=with equals \r\nplug=1", 0600), 0);
 	CHECK_STR(options_get(&options, "username"), " admin");
 	CHECK_STR(options_get(&options, "passwd"), " s3cret=with equals ");
 	CHECK_STR(options_get(&options, "plug"), "1");
@@ -82,7 +83,8 @@ static void wrong_kinds(void)
 	CHECK_STR(failure.text, "/nonexistent/secrets: No such file or directory");
 	CHECK_INT(secrets_load(&options, "/", &failure), -EINVAL);
 	CHECK(mkdtemp(fifo) && !rmdir(fifo) && !mkfifo(fifo, 0600));
-	CHECK_INT(secrets_load(&options, fifo, &failure), -EINVAL); /* and does not wait for a writer */
+	CHECK_INT(secrets_load(&options, fifo, &failure),
+		  -EINVAL); /* and does not wait for a writer */
 	CHECK(!unlink(fifo));
 }
 
@@ -137,7 +139,8 @@ static void scrubs_to(const char *secret, const char *text, const char *expected
 
 static void scrubbed_as_it_stands(void)
 {
-	scrubs_to("s3cret", "login admin/s3cret failed: s3crets3cret", "login admin/****** failed: ************");
+	scrubs_to("s3cret", "login admin/s3cret failed: s3crets3cret",
+		  "login admin/****** failed: ************");
 	scrubs_to("s3cret", "nothing here: s3cre", "nothing here: s3cre");
 	scrubs_to("aXaXa", "aXaXaXa", "*****Xa");
 }
