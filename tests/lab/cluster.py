@@ -129,12 +129,14 @@ class Cluster:
         """hamon counts that host as lost (or further)."""
         return self.wait("%s is seen as lost" % name, lambda: self.incident(name, host), timeout)
 
-    def wait_closed(self, name, timeout=LONG):
-        """The newest incident of that host is over; returns it."""
+    def wait_closed(self, name, timeout=LONG, held=0):
+        """The newest incident of that host is over, but for so many instances that are held; returns it."""
         def closed():
             entry = self.incident(name)
-            return entry if entry and entry["state"] == "closed" else None
-        return self.wait("the incident of %s is closed" % name, closed, timeout)
+            if not entry or entry["held"] != held or entry["state"] != ("held" if held else "closed"):
+                return None
+            return entry if entry["running"] + entry["held"] + entry.get("stopped", 0) == entry["total"] else None
+        return self.wait("the incident of %s is over%s" % (name, " with %d held" % held if held else ""), closed, timeout)
 
     def wait_running(self, *names, timeout=LONG, on=None):
         """These guests run on exactly one host, and write."""

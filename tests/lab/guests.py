@@ -168,13 +168,28 @@ def qemu_uuid(words):
     return None
 
 
-def qemus(lab):
-    """uuid -> [(host name, pid)] of all QEMU processes in all hosts, now."""
+def _is_qemu(pid):
+    try:
+        fd = os.open("/proc/%d/comm" % pid, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        return os.read(fd, 16).startswith(b"qemu-system")
+    except OSError:
+        return False
+    finally:
+        os.close(fd)
+
+
+def qemus(lab, skip=()):
+    """uuid -> [(host name, pid)] of all QEMU processes in all hosts, now. skip: pids known to be others."""
     found = {}
-    spaces_of = {host._state().get("space"): host.name for host in lab.hosts if host.alive()}
+    spaces_of = None
     for pid in spaces.all_pids():
-        if not spaces.command_name(pid).startswith("qemu-system"):
+        if pid in skip or not _is_qemu(pid):
             continue
+        if spaces_of is None:
+            spaces_of = {host._state().get("space"): host.name for host in lab.hosts if host.alive()}
         host = spaces_of.get(spaces.space_id(pid))
         domain = qemu_uuid(spaces.command_line(pid))
         if host and domain and spaces.start_time(pid) is not None:
@@ -195,6 +210,7 @@ class Referee(threading.Thread):
         self.starts, self.doubles, self.allowed = [], [], set()
         self.rounds = 0
         self._known = set()
+        self._others = {}  # pid -> rounds that it has been there without being a QEMU
         self._end = threading.Event()
 
     def run(self):
@@ -206,7 +222,11 @@ class Referee(threading.Thread):
 
     def look(self):
         now = time.clock_gettime(time.CLOCK_BOOTTIME)
-        for domain, runs in qemus(self.lab).items():
+        # What has not become a QEMU within 300 rounds does not become one: spare the machine the look.
+        running = qemus(self.lab, {pid for pid, rounds in self._others.items() if rounds > 300})
+        mine = {pid for runs in running.values() for _, pid in runs}
+        self._others = {pid: self._others.get(pid, 0) + 1 for pid in spaces.all_pids() if pid not in mine}
+        for domain, runs in running.items():
             for host, pid in runs:
                 if (domain, host, pid) not in self._known:
                     self._known.add((domain, host, pid))

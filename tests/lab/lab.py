@@ -270,8 +270,11 @@ class Host:
         return self.run(["virsh", "-q", "-c", "qemu:///system"] + list(words), timeout, check)
 
     def hamonctl(self, *words, timeout=20.0):
-        """hamonctl ... --json, parsed."""
-        return json.loads(self.run(["hamonctl"] + list(words) + ["--json"], timeout).stdout)
+        """hamonctl ... --json, parsed. Exit code 1 is an answer too: something needs attention."""
+        done = self.run(["hamonctl"] + list(words) + ["--json"], timeout, check=False)
+        if done.returncode not in (0, 1):
+            raise LabError("hamonctl %s: exit %d\n%s%s" % (" ".join(words), done.returncode, done.stdout, done.stderr))
+        return json.loads(done.stdout)
 
     # files
 

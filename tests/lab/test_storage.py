@@ -47,7 +47,7 @@ def test_same_path_but_different_storage_everywhere(cluster):
         guests.image_make(cluster.lab, cluster.host(name).path("/srv/shared/a1.img"))
     cluster.wait_known()
     cluster.host("h1").power_off()
-    cluster.wait_closed("h1")
+    cluster.wait_closed("h1", held=1)
     cluster.expect("absent", "a1")
     held = cluster.instance("a1")
     assert held["phase"] == "held" and held["reason"]
@@ -132,7 +132,7 @@ def test_local_and_mixed_disks(cluster):
     verdict, reason = verdicts(cluster, "mixed")["h2"]
     assert verdict == "local" and "/srv/local" in reason
     cluster.host("h1").power_off()
-    cluster.wait_closed("h1")
+    cluster.wait_closed("h1", held=1)
     cluster.expect("absent", "mixed")
 
 
