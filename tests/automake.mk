@@ -7,3 +7,7 @@ TESTS += tests/unit/json_test
 tests_unit_json_test_SOURCES = tests/unit/json_test.c
 tests_unit_json_test_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS)
 tests_unit_json_test_LDADD = libhamon_common.a $(JSON_LIBS)
+
+# Who may use whom, over the whole tree.
+dist_check_SCRIPTS += tests/unit/core_pure_test.sh
+TESTS += tests/unit/core_pure_test.sh
