@@ -51,7 +51,7 @@ step() {
 	local log=$1 text=$2 start=$SECONDS
 	shift 2
 	mkdir -p "$(dirname "$log")"
-	printf '  %-34s' "$text"
+	printf '  %-36s' "$text"
 	if "$@" >"$log" 2>&1 </dev/null; then
 		printf 'done  %4d s\n' $((SECONDS - start))
 		return 0
