@@ -217,10 +217,9 @@ static int watch_start(struct watch *watch)
 			      NULL) < 0 ||
 	    virEventAddHandle(STDIN_FILENO, VIR_EVENT_HANDLE_READABLE, on_stdin, watch, NULL) < 0)
 		return -ENOMEM;
-	if (hello_tell(watch) || watch_events_register(watch))
-		return -EIO;
+	/* Whatever is proven or listed is watched before, so that no change falls between the two. */
 	watch_hints_start(watch);
-	if (list_queue(watch))
+	if (watch_events_register(watch) || hello_tell(watch) || list_queue(watch))
 		return -EIO;
 	return virEventAddTimeout(0, on_alive, watch, NULL) < 0 ? -ENOMEM : 0;
 }

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import threading
+import time
 
 import guests
 import spaces
@@ -72,10 +73,10 @@ class Watch:
 
     def next(self, what, match, timeout=60):
         """The next line that matches; lines before it are only remembered."""
-        seen = []
+        seen, end = [], time.monotonic() + timeout
         while True:
             try:
-                line = self._lines.get(timeout=timeout)
+                line = self._lines.get(timeout=max(0.0, end - time.monotonic()))
             except queue.Empty:
                 line = None
             assert line is not None, "%s: not told, but %s" % (what, seen)
