@@ -451,7 +451,16 @@ static void host_evaluate_lost(struct core *core, struct host *host)
 	if (!host_matters(core, host, &movable)) {
 		reason_note(core, host, NOTE_INFO, "fence-skipped",
 			    "none of its instances must run: it is not fenced");
+		if (incident && incident->state != INCIDENT_CLOSED) {
+			incident->state = INCIDENT_CLOSED;
+			incident->closed_ms = core->now_ms;
+			stage_incident(core, incident);
+		}
 		return;
+	}
+	if (incident && incident->state == INCIDENT_CLOSED) {
+		incident->state = INCIDENT_OPEN; /* it matters again: something that it owns is wished to run */
+		stage_incident(core, incident);
 	}
 	if (!host->fact.fence_intent && !movable) {
 		reason_note(core, host, NOTE_ALERT, "fence-skipped",

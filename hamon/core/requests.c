@@ -239,10 +239,10 @@ static bool evacuate_refused(struct core *core, const struct core_request *reque
 	return false;
 }
 
+/* Assigns one instance as a person wants it, or says in why that no host can have it. */
 static bool evacuate_one(struct core *core, const struct core_request *request, struct instance *inst,
-			 uint32_t target)
+			 uint32_t target, char why[CORE_TEXT_SIZE])
 {
-	char why[CORE_TEXT_SIZE];
 	bool accepted = list_has(request->accept_loss, inst->spec.name) ||
 		list_has(request->accept_loss, inst->spec.uuid);
 	bool before = inst->place.accept_loss;
@@ -252,7 +252,6 @@ static bool evacuate_one(struct core *core, const struct core_request *request, 
 	inst->place.accept_loss = accepted;
 	if (placement_choose(core, inst, target, &slot, why) != PLACEMENT_FOUND) {
 		inst->place.accept_loss = before;
-		refuse(core, request, "no-target", why, "see `hamonctl explain`");
 		return false;
 	}
 	inst->place.by_hand = true;
@@ -289,8 +288,12 @@ static void evacuate(struct core *core, const struct core_request *request)
 			refuse(core, request, "no-such-instance", text, "`hamonctl status` lists them");
 			return;
 		}
-		if (evacuate_refused(core, request, inst) || !evacuate_one(core, request, inst, target))
+		if (evacuate_refused(core, request, inst))
 			return;
+		if (!evacuate_one(core, request, inst, target, text)) {
+			refuse(core, request, "no-target", text, "see `hamonctl explain`");
+			return;
+		}
 		text_format(text, sizeof(text), "%s is being started on %s", inst->spec.name,
 			    host_name(core, inst->place.owner));
 		accept(core, request, text, inst->place.incident);
@@ -309,12 +312,11 @@ static void evacuate(struct core *core, const struct core_request *request)
 		if (inst->place.phase == PHASE_ASSIGNED || inst->place.phase == PHASE_REVOKING ||
 		    !host_epoch_is_dead(&core->hosts[slot], inst->place.owner_epoch))
 			continue;
-		if (placement_choose(core, inst, target, &(int){ 0 }, text) != PLACEMENT_FOUND &&
-		    !list_has(request->accept_loss, inst->spec.name))
-			continue; /* the plan has told the reason */
-		if (evacuate_refused(core, request, inst) || !evacuate_one(core, request, inst, target))
-			return;
-		started++;
+		/* What cannot be moved is left as it is: the plan has told the reason, and the others go on. */
+		if ((request->on || list_has(request->accept_loss, inst->spec.name) ||
+		     list_has(request->accept_loss, inst->spec.uuid)) &&
+		    evacuate_one(core, request, inst, target, text))
+			started++;
 	}
 	if (!started && core->hosts[slot].present) {
 		text_format(text, sizeof(text), "%s is alive", request->host);
