@@ -287,7 +287,8 @@ def test_killed_in_the_middle(bmc):
     bmc.host_on()
     bmc.signal("ipmi_sim", signal.SIGSTOP)
     try:
-        child = bmc.start("off")
+        # The agent itself would wait for a quarter of an hour.
+        child = bmc.start("off", options={"ipmitool_timeout": "900", "power_timeout": "900"})
         bmc.wait(lambda: bmc.processes("ipmitool"))
         bmc.signal("hamon-fence", signal.SIGKILL)
         child.wait()
