@@ -240,6 +240,5 @@ int main(void)
 	RUN(nobody_reads);
 	agent_clear(&run);
 	options_clear(&options);
-	fake_remove();
 	return 0;
 }

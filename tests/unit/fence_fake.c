@@ -78,22 +78,24 @@ static void file_write(const char *name, const char *text, mode_t mode)
 	CHECK(!chmod(fake_path(name), mode));
 }
 
-void fake_make(void)
-{
-	strcpy(fake_folder, "/tmp/hamon-fence-XXXXXX");
-	CHECK(mkdtemp(fake_folder));
-	strcpy(fake_agent, fake_path("fence_fake"));
-	file_write("fence_fake", script, 0755);
-	file_write("metadata", metadata, 0644);
-	fake_reset();
-}
-
-void fake_remove(void)
+static void fake_remove(void)
 {
 	char command[128];
 
 	snprintf(command, sizeof(command), "rm -rf %s", fake_folder);
-	CHECK(!system(command));
+	if (system(command))
+		fprintf(stderr, "%s is left\n", fake_folder);
+}
+
+void fake_make(void)
+{
+	strcpy(fake_folder, "/tmp/hamon-fence-XXXXXX");
+	CHECK(mkdtemp(fake_folder));
+	atexit(fake_remove);
+	strcpy(fake_agent, fake_path("fence_fake"));
+	file_write("fence_fake", script, 0755);
+	file_write("metadata", metadata, 0644);
+	fake_reset();
 }
 
 void fake_reset(void)

@@ -11,9 +11,8 @@
 extern char fake_folder[64];
 extern char fake_agent[128];
 
-/* Makes the folder and the script; fake_remove() takes them away. */
+/* Makes the folder and the script; they go when the test ends, however it ends. */
 void fake_make(void);
-void fake_remove(void);
 
 /* Forgets what happened: the host is on, nothing was called. */
 void fake_reset(void);

@@ -510,6 +510,5 @@ int main(void)
 	RUN(ends_when_nobody_listens);
 	RUN(result_is_out_before_the_agent_has_ended);
 	json_object_put(result);
-	fake_remove();
 	return 0;
 }

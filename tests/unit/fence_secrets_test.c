@@ -184,11 +184,17 @@ static void longer_secrets_first(void)
 	CHECK_STR(buf, "*********** ******");
 }
 
+static void file_remove(void)
+{
+	unlink(path);
+}
+
 int main(void)
 {
 	int fd = mkstemp(path);
 
 	CHECK(fd >= 0 && !close(fd));
+	atexit(file_remove);
 	RUN(good_file);
 	RUN(secrets_win_over_options);
 	RUN(wrong_modes);
@@ -203,6 +209,5 @@ int main(void)
 	RUN(no_partial_secret_at_a_cut);
 	RUN(longer_secrets_first);
 	options_clear(&options);
-	unlink(path);
 	return 0;
 }
