@@ -537,6 +537,20 @@ def test_block_devices(shared, top):
 # the network
 
 
+def processes(space, name):
+    """Processes of that name in the space, by pid, with the place in the kernel where each waits."""
+    found = {}
+    for folder in glob.glob("/proc/[0-9]*"):
+        try:
+            with open(folder + "/comm") as comm, open(folder + "/wchan") as where:
+                if comm.read() == name + "\n" and os.readlink(folder + "/ns/mnt") == os.readlink(
+                        "/proc/%d/ns/mnt" % space.shell.pid):
+                    found[int(os.path.basename(folder))] = where.read()
+        except OSError:
+            pass
+    return found
+
+
 def nbd_serve(space, path, port, form="raw", export="v1"):
     server = space.spawn(["qemu-nbd", "-f", form, "-b", SERVER, "-p", str(port), "-e", "8", "-t", "-x", export, path],
                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -570,6 +584,8 @@ def test_nbd_disks_are_volumes(shared):
         both = h2.check(one, owned(h1, domain(disk("/srv/a/y.img")), "/srv/a"), probe_timeout_ms=1000)
         assert [line["verdict"] for line in both] == ["unknown", "shared"]
         assert "no answer" in both[0]["reason"]
+        # and qemu-img, which waits for it, has gone with its probe
+        wait_until("no qemu-img is left", lambda: not processes(h2, "qemu-img"))
         servers[0].send_signal(signal.SIGCONT)
         assert h2.verdict(one)[0] == "volume"
     finally:
@@ -637,16 +653,7 @@ def test_gluster_volumes(shared):
 
 def waiting(space):
     """The helper's processes that wait in the kernel for the dead server."""
-    found = []
-    for folder in glob.glob("/proc/[0-9]*"):
-        try:
-            with open(folder + "/comm") as comm, open(folder + "/wchan") as where:
-                if comm.read() == "hamon-storage\n" and where.read() == "request_wait_answer" and os.readlink(
-                        folder + "/ns/mnt") == os.readlink("/proc/%d/ns/mnt" % space.shell.pid):
-                    found.append(int(os.path.basename(folder)))
-        except OSError:
-            pass
-    return found
+    return [pid for pid, where in processes(space, "hamon-storage").items() if where == "request_wait_answer"]
 
 
 @pytest.fixture
