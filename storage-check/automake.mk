@@ -71,3 +71,9 @@ TESTS += $(storage_fuzzers)
 endif
 
 EXTRA_DIST += tests/lab/deadfs.py tests/lab/test_storage_check.py
+
+check_PROGRAMS += tests/unit/storage_command_test
+TESTS += tests/unit/storage_command_test
+tests_unit_storage_command_test_SOURCES = tests/unit/storage_command_test.c
+tests_unit_storage_command_test_CPPFLAGS = $(AM_CPPFLAGS) $(QB_CFLAGS) $(JSON_CFLAGS)
+tests_unit_storage_command_test_LDADD = libhamon_control.a libhamon_common.a $(QB_LIBS) $(JSON_LIBS)

@@ -1,78 +1,15 @@
-/* Tables. Everything printed may come from a guest's XML, so nothing but printable text reaches the terminal. */
+/* Tables for people, JSON for programs, and the exit status for scripts. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <json-c/json.h>
 
 #include "hamon/common/json.h"
+#include "hamon/common/table.h"
+#include "hamon/common/term.h"
 #include "storage-check/command.h"
 
-#define COLUMNS_MAX 5
-
-struct table {
-	const char *heads[COLUMNS_MAX];
-	size_t columns;
-	struct json_object *rows; /* of arrays of strings */
-};
-
-static size_t text_width(const char *text)
-{
-	size_t width = 0;
-
-	for (; *text; text++)
-		width += ((unsigned char)*text & 0xc0) != 0x80;
-	return width;
-}
-
-static void text_print(const char *text, size_t width)
-{
-	size_t used = text_width(text);
-
-	for (; *text; text++)
-		putchar((unsigned char)*text < 0x20 || *text == 0x7f ? '?' : *text);
-	for (; used < width; used++)
-		putchar(' ');
-}
-
-static const char *cell(const struct table *table, size_t row, size_t column)
-{
-	struct json_object *cells = json_object_array_get_idx(table->rows, row);
-
-	return json_object_get_string(json_object_array_get_idx(cells, column));
-}
-
-static void table_print(struct table *table)
-{
-	size_t n = json_object_array_length(table->rows), widths[COLUMNS_MAX];
-
-	for (size_t c = 0; c < table->columns; c++) {
-		widths[c] = text_width(table->heads[c]);
-		for (size_t r = 0; r < n; r++)
-			if (text_width(cell(table, r, c)) > widths[c])
-				widths[c] = text_width(cell(table, r, c));
-	}
-	/* The last column is not padded. */
-	widths[table->columns - 1] = 0;
-	for (size_t c = 0; n && c < table->columns; c++) {
-		text_print(table->heads[c], widths[c]);
-		fputs(c + 1 < table->columns ? "  " : "\n", stdout);
-	}
-	for (size_t r = 0; r < n; r++)
-		for (size_t c = 0; c < table->columns; c++) {
-			text_print(cell(table, r, c), widths[c]);
-			fputs(c + 1 < table->columns ? "  " : "\n", stdout);
-		}
-	if (n)
-		putchar('\n');
-	json_object_put(table->rows);
-}
-
-static void row_add(struct table *table, const char *const *cells)
-{
-	struct json_object *row = json_object_new_array();
-
-	for (size_t i = 0; i < table->columns; i++)
-		json_object_array_add(row, json_object_new_string(cells[i]));
-	json_object_array_add(table->rows, row);
-}
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 /* The n-th object of an array field, or NULL. */
 static struct json_object *item_at(struct json_object *obj, const char *key, size_t i)
@@ -85,36 +22,66 @@ static struct json_object *item_at(struct json_object *obj, const char *key, siz
 	return json_object_is_type(item, json_type_object) ? item : NULL;
 }
 
-static void hosts_print(struct json_object *view)
+static enum term_style verdict_style(const char *verdict)
 {
-	struct table table = { { "HOST", "VERDICT", "WHY" }, 3, json_object_new_array() };
+	if (!strcmp(verdict, "shared") || !strcmp(verdict, "volume"))
+		return TERM_GOOD;
+	return strcmp(verdict, "local") ? TERM_WARN : TERM_BAD;
+}
+
+static void verdict_cell(struct table *table, struct json_object *item)
+{
+	const char *verdict = json_string_or(item, "verdict", "?");
+
+	table_cell(table, verdict_style(verdict), verdict);
+}
+
+static void table_end(struct table *table, const struct term *term)
+{
+	if (table_rows(table)) {
+		putchar('\n');
+		table_print(table, stdout, term, 0, 0);
+	}
+	table_free(table);
+}
+
+static void hosts_print(struct json_object *view, const struct term *term)
+{
+	static const struct table_column columns[] = { { .title = "HOST" }, { .title = "VERDICT" }, { .title = "WHY" } };
+	struct table *table = table_new(columns, COUNT(columns));
 	struct json_object *item;
 
 	for (size_t i = 0; (item = item_at(view, "verdicts", i)); i++) {
 		const char *held = json_string_or(item, "held", NULL);
 
-		row_add(&table, (const char *[]){ json_string_or(item, "host", "?"),
-						  json_string_or(item, "verdict", "?"),
-						  json_string_or(item, "reason", "") });
-		if (held)
-			row_add(&table, (const char *[]){ "", "held", held });
+		table_cell(table, TERM_PLAIN, json_string_or(item, "host", "?"));
+		verdict_cell(table, item);
+		table_cell(table, TERM_PLAIN, json_string_or(item, "reason", ""));
+		if (!held)
+			continue;
+		table_cell(table, TERM_PLAIN, "");
+		table_cell(table, TERM_WARN, "held");
+		table_cell(table, TERM_PLAIN, held);
 	}
-	table_print(&table);
+	table_end(table, term);
 }
 
-static void disks_print(struct json_object *view)
+static void disks_print(struct json_object *view, const struct term *term)
 {
-	struct table table = { { "HOST", "DISK", "VERDICT", "SOURCE", "WHY" }, 5, json_object_new_array() };
+	static const struct table_column columns[] = { { .title = "HOST" }, { .title = "DISK" }, { .title = "VERDICT" },
+						       { .title = "SOURCE" }, { .title = "WHY" } };
+	struct table *table = table_new(columns, COUNT(columns));
 	struct json_object *host, *disk;
 
 	for (size_t i = 0; (host = item_at(view, "verdicts", i)); i++)
-		for (size_t k = 0; (disk = item_at(host, "disks", k)); k++)
-			row_add(&table, (const char *[]){ json_string_or(host, "host", "?"),
-							  json_string_or(disk, "target", "?"),
-							  json_string_or(disk, "verdict", "?"),
-							  json_string_or(disk, "source", "-"),
-							  json_string_or(disk, "reason", "") });
-	table_print(&table);
+		for (size_t k = 0; (disk = item_at(host, "disks", k)); k++) {
+			table_cell(table, TERM_PLAIN, json_string_or(host, "host", "?"));
+			table_cell(table, TERM_PLAIN, json_string_or(disk, "target", "?"));
+			verdict_cell(table, disk);
+			table_cell(table, TERM_PLAIN, json_string_or(disk, "source", "-"));
+			table_cell(table, TERM_PLAIN, json_string_or(disk, "reason", ""));
+		}
+	table_end(table, term);
 }
 
 static void age_format(int64_t age_s, char *buf, size_t size)
@@ -131,49 +98,69 @@ static void age_format(int64_t age_s, char *buf, size_t size)
 		snprintf(buf, size, "%lld days ago", (long long)age_s / 86400);
 }
 
-static void places_print(struct json_object *view)
+/* "h1 2 s ago, h2 3 days ago" */
+static void beacons_format(struct json_object *place, char *buf, size_t size)
 {
-	struct table table = { { "PLACE", "FILE SYSTEM", "MARK", "BEACONS" }, 4, json_object_new_array() };
-	struct json_object *place, *beacon, *age;
+	struct json_object *beacon, *age;
+	char text[64];
+	size_t used = 0;
+
+	snprintf(buf, size, "%s", json_string_or(place, "error", "none"));
+	for (size_t i = 0; (beacon = item_at(place, "beacons", i)) && used + 200 < size; i++) {
+		json_object_object_get_ex(beacon, "age_s", &age);
+		age_format(json_object_get_int64(age), text, sizeof(text));
+		used += (size_t)snprintf(buf + used, size - used, "%s%.64s %s", i ? ", " : "",
+					 json_string_or(beacon, "host", "?"), text);
+	}
+}
+
+static void places_print(struct json_object *view, const struct term *term)
+{
+	static const struct table_column columns[] = { { .title = "PLACE" }, { .title = "FILE SYSTEM" },
+						       { .title = "MARK" }, { .title = "BEACONS" } };
+	struct table *table = table_new(columns, COUNT(columns));
+	struct json_object *place;
+	char beacons[4096];
 
 	for (size_t i = 0; (place = item_at(view, "places", i)); i++) {
-		char beacons[2048] = "", text[64], mark[16];
 		const char *id = json_string_or(place, "place_id", "");
-		size_t used = 0;
 
-		for (size_t k = 0; (beacon = item_at(place, "beacons", k)) && used + 200 < sizeof(beacons); k++) {
-			json_object_object_get_ex(beacon, "age_s", &age);
-			age_format(json_object_get_int64(age), text, sizeof(text));
-			used += (size_t)snprintf(beacons + used, sizeof(beacons) - used, "%s%.64s %s", k ? ", " : "",
-						 json_string_or(beacon, "host", "?"), text);
-		}
-		snprintf(mark, sizeof(mark), "%.8s", id[0] ? id : "none");
-		row_add(&table, (const char *[]){ json_string_or(place, "path", "?"),
-						  json_string_or(place, "fs", ""), mark,
-						  used ? beacons : json_string_or(place, "error", "none") });
+		table_cell(table, TERM_PLAIN, json_string_or(place, "path", "?"));
+		table_cell(table, TERM_PLAIN, json_string_or(place, "fs", ""));
+		table_cellf(table, TERM_PLAIN, "%.8s", id[0] ? id : "none");
+		beacons_format(place, beacons, sizeof(beacons));
+		table_cell(table, TERM_PLAIN, beacons);
 	}
-	table_print(&table);
+	table_end(table, term);
+}
+
+/* One line of text from elsewhere, made safe for a terminal. */
+static void line_print(const char *before, const char *text)
+{
+	char *clean = term_clean(text);
+
+	printf("%s%s", before, clean);
+	free(clean);
 }
 
 void command_print(struct json_object *view, bool json)
 {
-	const char *owner = json_string_or(view, "owner", NULL);
+	struct term term;
 
 	if (json) {
 		puts(json_object_to_json_string_ext(view, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
 		return;
 	}
-	text_print(json_string_or(view, "instance", "?"), 0);
-	if (owner)
-		printf(", owned by %.64s", owner);
-	if (json_string_or(view, "note", NULL)) {
-		fputs("\nnote: ", stdout);
-		text_print(json_string_or(view, "note", ""), 0);
-	}
-	fputs("\n\n", stdout);
-	hosts_print(view);
-	disks_print(view);
-	places_print(view);
+	term_detect(1, &term);
+	line_print("", json_string_or(view, "instance", "?"));
+	if (json_string_or(view, "owner", NULL))
+		line_print(", owned by ", json_string_or(view, "owner", ""));
+	if (json_string_or(view, "note", NULL))
+		line_print("\nnote: ", json_string_or(view, "note", ""));
+	putchar('\n');
+	hosts_print(view, &term);
+	disks_print(view, &term);
+	places_print(view, &term);
 }
 
 static int verdict_status(const char *verdict)
