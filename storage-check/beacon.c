@@ -37,7 +37,7 @@ void beacon_place(const char *path, char place[BEACON_PLACE_SIZE])
 
 int beacon_parse(const char *text, size_t len, struct beacon *ret)
 {
-	struct beacon beacon = { 0 };
+	struct beacon beacon = {0};
 	struct json_object *obj;
 	int rc = -EBADMSG;
 

@@ -1,4 +1,7 @@
-/* storage-check: where the disks of an instance lie, and which hosts reach them. For people and scripts. */
+/*
+ * storage-check: where the disks of an instance lie, and which hosts reach them. For people and
+ * scripts.
+ */
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
@@ -15,17 +18,20 @@
 #include "storage-check/command.h"
 
 static const char help[] =
-	"usage: storage-check [--json] DOMAIN | PATH | --xml FILE\n"
-	"Tells for each disk of a domain, for a path (with a slash in it), or for the domain XML in FILE (\"-\":\n"
-	"standard input) which hosts of the cluster reach it, and why hamon thinks so. Without hamond it shows\n"
-	"what this host alone can see.\n"
-	"\n"
-	"  --json      the same as JSON\n"
-	"  --xml FILE  a domain XML\n"
-	"  --help, --version\n"
-	"\n"
-	"exit status: 0 another host is proven to reach all of it, 1 it is local, 2 it is unknown; 64 usage,\n"
-	"65 bad XML, 66 no such domain, path or file, 69 libvirt is not there.\n";
+    "usage: storage-check [--json] DOMAIN | PATH | --xml FILE\n"
+    "Tells for each disk of a domain, for a path (with a slash in it), or for the domain XML in "
+    "FILE (\"-\":\n"
+    "standard input) which hosts of the cluster reach it, and why hamon thinks so. Without hamond "
+    "it shows\n"
+    "what this host alone can see.\n"
+    "\n"
+    "  --json      the same as JSON\n"
+    "  --xml FILE  a domain XML\n"
+    "  --help, --version\n"
+    "\n"
+    "exit status: 0 another host is proven to reach all of it, 1 it is local, 2 it is unknown; 64 "
+    "usage,\n"
+    "65 bad XML, 66 no such domain, path or file, 69 libvirt is not there.\n";
 
 static int fail(int status, const char *text)
 {
@@ -72,14 +78,16 @@ static int path_absolute(const char *path, char absolute[PATH_MAX])
 	if (path[0] == '/')
 		len = snprintf(absolute, PATH_MAX, "%s", path);
 	else
-		len = getcwd(cwd, sizeof(cwd)) ? snprintf(absolute, PATH_MAX, "%s/%s", cwd, path) : -1;
+		len = getcwd(cwd, sizeof(cwd)) ? snprintf(absolute, PATH_MAX, "%s/%s", cwd, path)
+					       : -1;
 	while (len > 1 && len < PATH_MAX && absolute[len - 1] == '/')
 		absolute[--len] = '\0';
 	return len > 0 && len < PATH_MAX ? 0 : EX_USAGE;
 }
 
 /* What the cluster says; NULL when it cannot be asked or does not know: note then says why. */
-static struct json_object *cluster_ask(const char *key, const char *value, char note[COMMAND_ERROR_SIZE])
+static struct json_object *cluster_ask(const char *key, const char *value,
+				       char note[COMMAND_ERROR_SIZE])
 {
 	struct json_object *request = ctl_request("storage"), *reply = NULL;
 	struct ctl_error error;
@@ -89,12 +97,14 @@ static struct json_object *cluster_ask(const char *key, const char *value, char 
 	rc = ctl_call(request, CTL_TIMEOUT_MS, &reply);
 	json_object_put(request);
 	if (rc) {
-		snprintf(note, COMMAND_ERROR_SIZE, "%s; this is what this host alone can see", ctl_strerror(rc));
+		snprintf(note, COMMAND_ERROR_SIZE, "%s; this is what this host alone can see",
+			 ctl_strerror(rc));
 		return NULL;
 	}
 	if (!ctl_reply_error(reply, &error))
 		return reply;
-	snprintf(note, COMMAND_ERROR_SIZE, "hamond: %s; this is what this host alone can see", error.message);
+	snprintf(note, COMMAND_ERROR_SIZE, "hamond: %s; this is what this host alone can see",
+		 error.message);
 	json_object_put(reply);
 	return NULL;
 }
@@ -178,9 +188,11 @@ static int xml_show(const char *file, bool json)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "json", no_argument, NULL, 'j' },  { "xml", required_argument, NULL, 'x' },
-		{ "help", no_argument, NULL, 'h' },  { "version", no_argument, NULL, 'V' },
-		{ NULL, 0, NULL, 0 },
+	    {"json", no_argument, NULL, 'j'},
+	    {"xml", required_argument, NULL, 'x'},
+	    {"help", no_argument, NULL, 'h'},
+	    {"version", no_argument, NULL, 'V'},
+	    {NULL, 0, NULL, 0},
 	};
 	const char *xml = NULL;
 	bool json = false;
@@ -211,5 +223,6 @@ int main(int argc, char **argv)
 	}
 	if (xml)
 		return xml_show(xml, json);
-	return strchr(argv[optind], '/') ? path_show(argv[optind], json) : domain_show(argv[optind], json);
+	return strchr(argv[optind], '/') ? path_show(argv[optind], json)
+					 : domain_show(argv[optind], json);
 }

@@ -1,4 +1,7 @@
-/* What this host alone can see: libvirt and storage are asked in children, so that neither can hang a person. */
+/*
+ * What this host alone can see: libvirt and storage are asked in children, so that neither can hang
+ * a person.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,7 +67,8 @@ static void stat_job(void *arg, int out)
 	else if (S_ISREG(st.st_mode))
 		obj = answer_new("kind", "f", 0);
 	else
-		obj = answer_new("error", "neither a file, a folder nor a block device", EX_NOINPUT);
+		obj =
+		    answer_new("error", "neither a file, a folder nor a block device", EX_NOINPUT);
 	json_write_line(out, obj);
 }
 
@@ -72,17 +76,18 @@ static void stat_job(void *arg, int out)
 static struct json_object *child_ask(void (*run)(void *, int), const char *arg, const char *what,
 				     char error[COMMAND_ERROR_SIZE])
 {
-	const struct probe_limits limits = { .parallel = 1,
-					     .timeout_ms = COMMAND_PROBE_MS,
-					     .until_ms = clock_boot_ms() + COMMAND_PROBE_MS };
-	struct probe probe = { .key = what, .run = run, .arg = (void *)arg };
+	const struct probe_limits limits = {.parallel = 1,
+					    .timeout_ms = COMMAND_PROBE_MS,
+					    .until_ms = clock_boot_ms() + COMMAND_PROBE_MS};
+	struct probe probe = {.key = what, .run = run, .arg = (void *)arg};
 	struct json_object *obj = NULL;
 
 	probe_run(&probe, 1, &limits);
-	if (probe.end != PROBE_DONE || json_parse(probe.output ? probe.output : "", probe.output_len, &obj)) {
+	if (probe.end != PROBE_DONE ||
+	    json_parse(probe.output ? probe.output : "", probe.output_len, &obj)) {
 		/* Without a lock there is no earlier probe that could hang. */
-		probe_describe(probe.end == PROBE_BUSY ? PROBE_TIMEOUT : probe.end, what, COMMAND_PROBE_MS, error,
-			       COMMAND_ERROR_SIZE);
+		probe_describe(probe.end == PROBE_BUSY ? PROBE_TIMEOUT : probe.end, what,
+			       COMMAND_PROBE_MS, error, COMMAND_ERROR_SIZE);
 		obj = NULL;
 	}
 	probe_clear(&probe);
@@ -99,7 +104,8 @@ int command_domain_xml(const char *name, char **ret_xml, char error[COMMAND_ERRO
 		*ret_xml = strdup(xml);
 		status = *ret_xml ? 0 : EX_OSERR;
 	} else if (obj) {
-		snprintf(error, COMMAND_ERROR_SIZE, "%s: %s", name, json_string_or(obj, "error", "?"));
+		snprintf(error, COMMAND_ERROR_SIZE, "%s: %s", name,
+			 json_string_or(obj, "error", "?"));
 	}
 	json_object_put(obj);
 	return status;
@@ -111,14 +117,16 @@ char command_path_kind(const char *path, char error[COMMAND_ERROR_SIZE])
 	char kind = obj ? json_string_or(obj, "kind", "")[0] : 0;
 
 	if (obj && !kind)
-		snprintf(error, COMMAND_ERROR_SIZE, "%s: %s", path, json_string_or(obj, "error", "?"));
+		snprintf(error, COMMAND_ERROR_SIZE, "%s: %s", path,
+			 json_string_or(obj, "error", "?"));
 	json_object_put(obj);
 	return kind;
 }
 
 static void place_put(const struct survey_folder *folder, struct json_object *places)
 {
-	struct json_object *obj = json_object_new_object(), *beacons = json_object_new_array(), *item;
+	struct json_object *obj = json_object_new_object(), *beacons = json_object_new_array(),
+			   *item;
 	char error[COMMAND_ERROR_SIZE] = "";
 
 	if (folder->state != SURVEY_SEEN)
@@ -131,7 +139,8 @@ static void place_put(const struct survey_folder *folder, struct json_object *pl
 	for (size_t i = 0; i < folder->n_beacons; i++) {
 		item = json_object_new_object();
 		json_put_string(item, "host", folder->beacons[i].host);
-		json_object_object_add(item, "age_s", json_object_new_int64(folder->beacons[i].age_s));
+		json_object_object_add(item, "age_s",
+				       json_object_new_int64(folder->beacons[i].age_s));
 		json_object_array_add(beacons, item);
 	}
 	json_object_object_add(obj, "beacons", beacons);
@@ -144,12 +153,14 @@ static void folder_verdict(const struct survey_folder *folder, struct json_objec
 {
 	json_put_string(verdict, "verdict", verdict_name(VERDICT_UNKNOWN));
 	json_put_string(verdict, "reason",
-			folder->state != SURVEY_SEEN || folder->error ?
-				"the folder could not be opened" :
-				"the folder is here; hamond alone can prove that other hosts have the same storage");
+			folder->state != SURVEY_SEEN || folder->error
+			    ? "the folder could not be opened"
+			    : "the folder is here; hamond alone can prove that other hosts have "
+			      "the same storage");
 }
 
-static struct json_object *view_make(const struct survey *survey, const struct request_instance *instance)
+static struct json_object *view_make(const struct survey *survey,
+				     const struct request_instance *instance)
 {
 	struct json_object *view = json_object_new_object(), *verdicts = json_object_new_array();
 	struct json_object *places = json_object_new_array(), *verdict;
@@ -159,7 +170,8 @@ static struct json_object *view_make(const struct survey *survey, const struct r
 	gethostname(self, sizeof(self) - 1);
 	verdict = judge_instance(survey, self, instance);
 	json_put_string(verdict, "host", self);
-	if (!instance->dom->n_disks && instance->name[0] == '/' && survey_folder(survey, instance->name))
+	if (!instance->dom->n_disks && instance->name[0] == '/' &&
+	    survey_folder(survey, instance->name))
 		folder_verdict(survey_folder(survey, instance->name), verdict);
 	json_object_array_add(verdicts, verdict);
 	for (size_t i = 0; (folder = survey_folder_at(survey, i)); i++)
@@ -172,7 +184,10 @@ static struct json_object *view_make(const struct survey *survey, const struct r
 	return view;
 }
 
-/* A path as an instance with one disk (a folder: none): its format is looked for in its header, as "" says. */
+/*
+ * A path as an instance with one disk (a folder: none): its format is looked for in its header, as
+ * "" says.
+ */
 static struct domxml *path_domain(const char *path, char kind)
 {
 	struct domxml *dom = calloc(1, sizeof(*dom));
@@ -200,10 +215,10 @@ static struct domxml *path_domain(const char *path, char kind)
 int command_view_alone(const char *xml, const char *path, char kind, struct json_object **ret_view,
 		       char error[COMMAND_ERROR_SIZE])
 {
-	const struct survey_limits limits = { .probe_timeout_ms = COMMAND_PROBE_MS,
-					      .total_ms = ROUNDS * COMMAND_PROBE_MS,
-					      .parallel = PARALLEL };
-	struct request_instance instance = { 0 };
+	const struct survey_limits limits = {.probe_timeout_ms = COMMAND_PROBE_MS,
+					     .total_ms = ROUNDS * COMMAND_PROBE_MS,
+					     .parallel = PARALLEL};
+	struct request_instance instance = {0};
 	struct survey *survey = survey_new(&limits);
 	int status = EX_OSERR;
 

@@ -47,7 +47,8 @@ static void table_end(struct table *table, const struct term *term)
 
 static void hosts_print(struct json_object *view, const struct term *term)
 {
-	static const struct table_column columns[] = { { .title = "HOST" }, { .title = "VERDICT" }, { .title = "WHY" } };
+	static const struct table_column columns[] = {
+	    {.title = "HOST"}, {.title = "VERDICT"}, {.title = "WHY"}};
 	struct table *table = table_new(columns, COUNT(columns));
 	struct json_object *item;
 
@@ -68,8 +69,11 @@ static void hosts_print(struct json_object *view, const struct term *term)
 
 static void disks_print(struct json_object *view, const struct term *term)
 {
-	static const struct table_column columns[] = { { .title = "HOST" }, { .title = "DISK" }, { .title = "VERDICT" },
-						       { .title = "SOURCE" }, { .title = "WHY" } };
+	static const struct table_column columns[] = {{.title = "HOST"},
+						      {.title = "DISK"},
+						      {.title = "VERDICT"},
+						      {.title = "SOURCE"},
+						      {.title = "WHY"}};
 	struct table *table = table_new(columns, COUNT(columns));
 	struct json_object *host, *disk;
 
@@ -116,8 +120,8 @@ static void beacons_format(struct json_object *place, char *buf, size_t size)
 
 static void places_print(struct json_object *view, const struct term *term)
 {
-	static const struct table_column columns[] = { { .title = "PLACE" }, { .title = "FILE SYSTEM" },
-						       { .title = "MARK" }, { .title = "BEACONS" } };
+	static const struct table_column columns[] = {
+	    {.title = "PLACE"}, {.title = "FILE SYSTEM"}, {.title = "MARK"}, {.title = "BEACONS"}};
 	struct table *table = table_new(columns, COUNT(columns));
 	struct json_object *place;
 	char beacons[4096];
@@ -148,7 +152,8 @@ void command_print(struct json_object *view, bool json)
 	struct term term;
 
 	if (json) {
-		puts(json_object_to_json_string_ext(view, JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_NOSLASHESCAPE));
+		puts(json_object_to_json_string_ext(view, JSON_C_TO_STRING_PRETTY |
+							      JSON_C_TO_STRING_NOSLASHESCAPE));
 		return;
 	}
 	term_detect(1, &term);

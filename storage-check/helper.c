@@ -1,6 +1,6 @@
 /*
- * hamon-storage: everything of the storage check that can block, in a process that hamond kills at its
- * deadline. One request on stdin, lines of JSON on stdout, the last one a result.
+ * hamon-storage: everything of the storage check that can block, in a process that hamond kills at
+ * its deadline. One request on stdin, lines of JSON on stdout, the last one a result.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,9 +26,9 @@ static const struct {
 	const char *name;
 	enum request_kind kind;
 } operations[] = {
-	{ "beacon", REQUEST_BEACON },
-	{ "check", REQUEST_CHECK },
-	{ "identify", REQUEST_IDENTIFY },
+    {"beacon", REQUEST_BEACON},
+    {"check", REQUEST_CHECK},
+    {"identify", REQUEST_IDENTIFY},
 };
 
 static int usage(FILE *f, int status)
@@ -68,7 +68,10 @@ static char *stdin_read(size_t *ret_len)
 	return text;
 }
 
-/* A folder of our own; without one (not root) the probes run unlocked, and a hung one may get company. */
+/*
+ * A folder of our own; without one (not root) the probes run unlocked, and a hung one may get
+ * company.
+ */
 static const char *lock_dir_make(const char *path)
 {
 	char parent[PATH_MAX];
@@ -81,14 +84,15 @@ static const char *lock_dir_make(const char *path)
 		*slash = '/';
 	}
 	mkdir(path, 0700);
-	if (!lstat(path, &st) && S_ISDIR(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 022))
+	if (!lstat(path, &st) && S_ISDIR(st.st_mode) && st.st_uid == geteuid() &&
+	    !(st.st_mode & 022))
 		return path;
 	fprintf(stderr, "%s is no folder of this user alone: probes run without locks\n", path);
 	return NULL;
 }
 
-static int operation_run(enum request_kind kind, const struct request *request, const char *lock_dir,
-			 struct json_object *result)
+static int operation_run(enum request_kind kind, const struct request *request,
+			 const char *lock_dir, struct json_object *result)
 {
 	switch (kind) {
 	case REQUEST_BEACON:
@@ -112,7 +116,7 @@ static int request_serve(enum request_kind kind, const char *lock_dir)
 {
 	uint64_t started_ms = clock_boot_ms();
 	struct json_object *result = json_object_new_object();
-	struct request request = { 0 };
+	struct request request = {0};
 	size_t len = 0;
 	char *text = stdin_read(&len);
 	int rc = request_parse(kind, text ? text : "", len, &request), status = 0;
@@ -140,10 +144,10 @@ static int request_serve(enum request_kind kind, const char *lock_dir)
 int main(int argc, char **argv)
 {
 	static const struct option options[] = {
-		{ "lock-dir", required_argument, NULL, 'l' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },
-		{ NULL, 0, NULL, 0 },
+	    {"lock-dir", required_argument, NULL, 'l'},
+	    {"help", no_argument, NULL, 'h'},
+	    {"version", no_argument, NULL, 'V'},
+	    {NULL, 0, NULL, 0},
 	};
 	const char *lock_dir = LOCK_DIR;
 	int opt;
@@ -159,7 +163,8 @@ int main(int argc, char **argv)
 			return usage(stderr, EXIT_USAGE);
 	}
 	umask(022);
-	for (size_t i = 0; optind == argc - 1 && i < sizeof(operations) / sizeof(operations[0]); i++)
+	for (size_t i = 0; optind == argc - 1 && i < sizeof(operations) / sizeof(operations[0]);
+	     i++)
 		if (!strcmp(argv[optind], operations[i].name))
 			return request_serve(operations[i].kind, lock_dir_make(lock_dir));
 	return usage(stderr, EXIT_USAGE);

@@ -1,4 +1,6 @@
-/* beacon: this host's beacon into every place, and the others' out of it. One child for each place. */
+/*
+ * beacon: this host's beacon into every place, and the others' out of it. One child for each place.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,7 +32,8 @@ static struct json_object *line_new(const char *path, const char *error)
 	return obj;
 }
 
-static void peers_put(const struct request *request, const struct place *place, struct json_object *obj)
+static void peers_put(const struct request *request, const struct place *place,
+		      struct json_object *obj)
 {
 	struct json_object *peers = json_object_new_object(), *peer;
 	struct beacon beacon;
@@ -51,7 +54,8 @@ static void error_put(struct json_object *obj, const char *what, int rc)
 	char text[256];
 
 	if (rc == -EBADMSG)
-		snprintf(text, sizeof(text), "%s: its file is damaged; remove it to have a new one made", what);
+		snprintf(text, sizeof(text),
+			 "%s: its file is damaged; remove it to have a new one made", what);
 	else
 		snprintf(text, sizeof(text), "%s: %s", what, strerror(-rc));
 	json_put_bool(obj, "ok", false);
@@ -91,12 +95,14 @@ out:
 	json_object_put(obj);
 }
 
-static void answer_forward(const struct request *request, const char *path, const struct probe *probe)
+static void answer_forward(const struct request *request, const char *path,
+			   const struct probe *probe)
 {
 	struct json_object *obj = NULL;
 	char why[PATH_MAX + 80];
 
-	if (probe->end != PROBE_DONE || json_parse(probe->output ? probe->output : "", probe->output_len, &obj)) {
+	if (probe->end != PROBE_DONE ||
+	    json_parse(probe->output ? probe->output : "", probe->output_len, &obj)) {
 		probe_describe(probe->end, path, request->probe_timeout_ms, why, sizeof(why));
 		obj = line_new(path, why);
 	}
@@ -107,10 +113,10 @@ static void answer_forward(const struct request *request, const char *path, cons
 int beacon_run(const struct request *request, const char *lock_dir)
 {
 	const struct probe_limits limits = {
-		.lock_dir = lock_dir,
-		.parallel = HELPER_PARALLEL,
-		.timeout_ms = request->probe_timeout_ms,
-		.until_ms = clock_boot_ms() + HELPER_ROUNDS * request->probe_timeout_ms,
+	    .lock_dir = lock_dir,
+	    .parallel = HELPER_PARALLEL,
+	    .timeout_ms = request->probe_timeout_ms,
+	    .until_ms = clock_boot_ms() + HELPER_ROUNDS * request->probe_timeout_ms,
 	};
 	struct probe *probes = calloc(request->n_places + 1, sizeof(*probes));
 	struct beacon_job *jobs = calloc(request->n_places + 1, sizeof(*jobs));
@@ -120,7 +126,7 @@ int beacon_run(const struct request *request, const char *lock_dir)
 		jobs[i].request = request;
 		jobs[i].path = request->places[i];
 		snprintf(jobs[i].key, sizeof(jobs[i].key), "beacon:%s", jobs[i].path);
-		probes[i] = (struct probe){ .key = jobs[i].key, .run = beacon_job, .arg = &jobs[i] };
+		probes[i] = (struct probe){.key = jobs[i].key, .run = beacon_job, .arg = &jobs[i]};
 	}
 	if (!rc)
 		probe_run(probes, request->n_places, &limits);

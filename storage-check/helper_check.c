@@ -21,10 +21,10 @@ static void verdict_write(const struct survey *survey, const struct request *req
 int check_run(const struct request *request, const char *lock_dir)
 {
 	const struct survey_limits limits = {
-		.lock_dir = lock_dir,
-		.probe_timeout_ms = request->probe_timeout_ms,
-		.total_ms = HELPER_ROUNDS * request->probe_timeout_ms,
-		.parallel = HELPER_PARALLEL,
+	    .lock_dir = lock_dir,
+	    .probe_timeout_ms = request->probe_timeout_ms,
+	    .total_ms = HELPER_ROUNDS * request->probe_timeout_ms,
+	    .parallel = HELPER_PARALLEL,
 	};
 	struct survey *survey = survey_new(&limits);
 	int rc;

@@ -42,7 +42,7 @@ static void file_identify(const struct survey *survey, const struct domxml_disk 
 			  struct json_object *places, struct diskid *ret)
 {
 	const struct survey_device *device;
-	struct found found = { NULL, places };
+	struct found found = {NULL, places};
 	const char *name;
 
 	snprintf(ret->id, sizeof(ret->id), "path:%s", disk->source);
@@ -57,7 +57,8 @@ static void file_identify(const struct survey *survey, const struct domxml_disk 
 	if (found.top->folder->place_id[0])
 		snprintf(ret->id, sizeof(ret->id), "file:%s:%s", found.top->folder->place_id, name);
 	else
-		snprintf(ret->id, sizeof(ret->id), "path:%s/%s", strcmp(ret->place, "/") ? ret->place : "", name);
+		snprintf(ret->id, sizeof(ret->id), "path:%s/%s",
+			 strcmp(ret->place, "/") ? ret->place : "", name);
 }
 
 static void disk_identify(const struct survey *survey, const struct domxml_disk *disk,
@@ -65,8 +66,8 @@ static void disk_identify(const struct survey *survey, const struct domxml_disk 
 {
 	struct json_object *obj = json_object_new_object();
 	const struct survey_device *device;
-	struct diskid id = { "", "" };
-	struct found found = { NULL, places };
+	struct diskid id = {"", ""};
+	struct found found = {NULL, places};
 
 	if (disk->kind == DOMXML_FILE) {
 		file_identify(survey, disk, places, &id);
@@ -100,10 +101,10 @@ static void backing_identify(const struct survey *survey, const struct domxml_di
 int identify_run(const struct request *request, const char *lock_dir, struct json_object *result)
 {
 	const struct survey_limits limits = {
-		.lock_dir = lock_dir,
-		.probe_timeout_ms = request->probe_timeout_ms,
-		.total_ms = HELPER_ROUNDS * request->probe_timeout_ms,
-		.parallel = HELPER_PARALLEL,
+	    .lock_dir = lock_dir,
+	    .probe_timeout_ms = request->probe_timeout_ms,
+	    .total_ms = HELPER_ROUNDS * request->probe_timeout_ms,
+	    .parallel = HELPER_PARALLEL,
 	};
 	const struct domxml *dom = request->instances[0].dom;
 	struct json_object *places = json_object_new_array(), *disks = json_object_new_array();

@@ -19,7 +19,7 @@ static char *spec_text(struct json_object *protocol, const char *format)
 	json_object_object_add(root, "file", protocol);
 	if (asprintf(&text, "json:%s",
 		     json_object_to_json_string_ext(root, JSON_C_TO_STRING_PLAIN |
-								  JSON_C_TO_STRING_NOSLASHESCAPE)) < 0)
+							      JSON_C_TO_STRING_NOSLASHESCAPE)) < 0)
 		text = NULL;
 	json_object_put(root);
 	return text;
@@ -34,7 +34,8 @@ char *image_spec_of_file(const char *path, const char *format)
 	return spec_text(protocol, format);
 }
 
-static struct json_object *server_new(const struct domxml_server *server, const char *port, bool typed)
+static struct json_object *server_new(const struct domxml_server *server, const char *port,
+				      bool typed)
 {
 	struct json_object *obj = json_object_new_object();
 
@@ -64,7 +65,8 @@ static bool iscsi_fill(const struct domxml_disk *disk, struct json_object *obj)
 	char portal[300], target[256];
 
 	if (!lun[0] || strlen(lun) > 5 || strspn(lun, "0123456789") != strlen(lun) ||
-	    snprintf(target, sizeof(target), "%.*s", target_len, disk->source) >= (int)sizeof(target) ||
+	    snprintf(target, sizeof(target), "%.*s", target_len, disk->source) >=
+		(int)sizeof(target) ||
 	    snprintf(portal, sizeof(portal), v6 ? "[%s]:%s" : "%s:%s", server->name,
 		     server->port ? server->port : "3260") >= (int)sizeof(portal))
 		return false;
@@ -75,7 +77,10 @@ static bool iscsi_fill(const struct domxml_disk *disk, struct json_object *obj)
 	return true;
 }
 
-/* "pool/image" or "pool/namespace/image"; the keyring and monitors come from the host's own ceph.conf too. */
+/*
+ * "pool/image" or "pool/namespace/image"; the keyring and monitors come from the host's own
+ * ceph.conf too.
+ */
 static bool rbd_fill(const struct domxml_disk *disk, struct json_object *obj)
 {
 	char name[1024], *image, *space;
@@ -100,7 +105,8 @@ static bool rbd_fill(const struct domxml_disk *disk, struct json_object *obj)
 		struct json_object *servers = json_object_new_array();
 
 		for (size_t i = 0; i < disk->n_servers; i++)
-			json_object_array_add(servers, server_new(&disk->servers[i], "6789", false));
+			json_object_array_add(servers,
+					      server_new(&disk->servers[i], "6789", false));
 		json_object_object_add(obj, "server", servers);
 	}
 	return true;
@@ -115,7 +121,8 @@ static bool gluster_fill(const struct domxml_disk *disk, struct json_object *obj
 	char volume[256];
 
 	if (!slash || !slash[1] ||
-	    snprintf(volume, sizeof(volume), "%.*s", (int)(slash - source), source) >= (int)sizeof(volume))
+	    snprintf(volume, sizeof(volume), "%.*s", (int)(slash - source), source) >=
+		(int)sizeof(volume))
 		return false;
 	servers = json_object_new_array();
 	for (size_t i = 0; i < disk->n_servers; i++)
@@ -140,8 +147,8 @@ static bool url_fill(const struct domxml_disk *disk, struct json_object *obj)
 
 	if (snprintf(url, sizeof(url), "%s://%s%s%s/%s%s%s", disk->protocol, server->name,
 		     server->port ? ":" : "", server->port ? server->port : "",
-		     disk->source[0] == '/' ? disk->source + 1 : disk->source, disk->query ? "?" : "",
-		     disk->query ? disk->query : "") >= (int)sizeof(url))
+		     disk->source[0] == '/' ? disk->source + 1 : disk->source,
+		     disk->query ? "?" : "", disk->query ? disk->query : "") >= (int)sizeof(url))
 		return false;
 	json_put_string(obj, "url", url);
 	return true;
@@ -153,11 +160,11 @@ static const struct protocol {
 	bool servers; /* at least one is needed */
 	bool source;
 } protocols[] = {
-	{ "nbd", nbd_fill, true, false }, { "iscsi", iscsi_fill, true, true },
-	{ "rbd", rbd_fill, false, true }, { "gluster", gluster_fill, true, true },
-	{ "nfs", nfs_fill, true, true },  { "http", url_fill, true, true },
-	{ "https", url_fill, true, true }, { "ftp", url_fill, true, true },
-	{ "ftps", url_fill, true, true },
+    {"nbd", nbd_fill, true, false},  {"iscsi", iscsi_fill, true, true},
+    {"rbd", rbd_fill, false, true},  {"gluster", gluster_fill, true, true},
+    {"nfs", nfs_fill, true, true},   {"http", url_fill, true, true},
+    {"https", url_fill, true, true}, {"ftp", url_fill, true, true},
+    {"ftps", url_fill, true, true},
 };
 
 static const struct protocol *protocol_find(const char *name)
@@ -185,7 +192,8 @@ static const char *obstacle(const struct domxml_disk *disk, const struct protoco
 		if (!disk->servers[i].name && !disk->servers[i].socket)
 			return "the XML names a server without a name";
 	if (diskid_network(disk, id, sizeof(id)) || !diskid_is_global(id))
-		return "its server is this host's own socket or loopback address, which is another one elsewhere";
+		return "its server is this host's own socket or loopback address, which is another "
+		       "one elsewhere";
 	return NULL;
 }
 

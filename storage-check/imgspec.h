@@ -1,6 +1,6 @@
 /*
- * A disk as qemu-img takes it: "json:{..}", QEMU's BlockdevOptions (qapi/block-core.json). Built as JSON, so
- * no name in a domain's XML can become an option.
+ * A disk as qemu-img takes it: "json:{..}", QEMU's BlockdevOptions (qapi/block-core.json). Built as
+ * JSON, so no name in a domain's XML can become an option.
  */
 #ifndef HAMON_STORAGE_IMGSPEC_H
 #define HAMON_STORAGE_IMGSPEC_H
@@ -11,8 +11,8 @@ struct domxml_disk;
 char *image_spec_of_file(const char *path, const char *format);
 
 /*
- * A network disk. A new string, or NULL and *ret_why says why qemu-img cannot be asked: a static phrase for
- * an operator.
+ * A network disk. A new string, or NULL and *ret_why says why qemu-img cannot be asked: a static
+ * phrase for an operator.
  */
 char *image_spec_of_network(const struct domxml_disk *disk, const char **ret_why);
 

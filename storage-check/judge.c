@@ -9,7 +9,7 @@
 
 const char *verdict_name(enum verdict verdict)
 {
-	static const char *const names[] = { "local", "unknown", "volume", "shared" };
+	static const char *const names[] = {"local", "unknown", "volume", "shared"};
 
 	return names[verdict];
 }
@@ -48,7 +48,8 @@ static void disk_prepare(struct survey *survey, const struct domxml_disk *disk)
 	if (disk->kind == DOMXML_NETWORK) {
 		spec = image_spec_of_network(disk, &why);
 		if (spec)
-			survey_add_image(survey, spec, disk->source ? disk->source : disk->protocol);
+			survey_add_image(survey, spec,
+					 disk->source ? disk->source : disk->protocol);
 		free(spec);
 	}
 	if (disk->backing)
@@ -83,7 +84,7 @@ static void sum_add(struct sum *sum, const char *target, const struct opinion *o
 
 static void disk_add(const struct bench *bench, const struct domxml_disk *disk, struct sum *sum)
 {
-	struct opinion opinion = { VERDICT_SHARED, "", json_object_new_array() };
+	struct opinion opinion = {VERDICT_SHARED, "", json_object_new_array()};
 	struct json_object *obj = json_object_new_object();
 
 	disk_judge(bench, disk, &opinion);
@@ -100,7 +101,7 @@ static void disk_add(const struct bench *bench, const struct domxml_disk *disk, 
 
 static void device_add(const struct domxml_device *device, struct sum *sum)
 {
-	struct opinion opinion = { device->local ? VERDICT_LOCAL : VERDICT_UNKNOWN, "", NULL };
+	struct opinion opinion = {device->local ? VERDICT_LOCAL : VERDICT_UNKNOWN, "", NULL};
 	struct json_object *obj = json_object_new_object();
 
 	snprintf(opinion.reason, sizeof(opinion.reason), "%s", device->what);
@@ -127,16 +128,20 @@ static bool final_step(void *user, const struct survey_step *step)
 }
 
 /* The file that a disk of an instance really is, when its folder was searched for overlays. */
-static const struct survey_file *top_find(const struct survey *survey, const struct domxml_disk *disk)
+static const struct survey_file *top_find(const struct survey *survey,
+					  const struct domxml_disk *disk)
 {
-	struct final top = { NULL };
+	struct final top = {NULL};
 
 	if (disk->kind == DOMXML_FILE && disk_is_top(disk))
 		survey_walk(survey, disk->source, disk->format, final_step, &top);
 	return top.file;
 }
 
-/* Why the instance must wait for a person although its storage can be reached; a new string or NULL. */
+/*
+ * Why the instance must wait for a person although its storage can be reached; a new string or
+ * NULL.
+ */
 static char *held_find(const struct survey *survey, const struct domxml *dom)
 {
 	char *text = NULL;
@@ -145,13 +150,14 @@ static char *held_find(const struct survey *survey, const struct domxml *dom)
 	for (size_t i = 0; i < dom->n_disks && !text && len >= 0; i++) {
 		const struct domxml_disk *disk = &dom->disks[i];
 		const struct survey_file *top = top_find(survey, disk);
-		const struct survey_overlay *overlay = top ? survey_overlay_of(survey, top->path) : NULL;
+		const struct survey_overlay *overlay =
+		    top ? survey_overlay_of(survey, top->path) : NULL;
 
 		if (disk->mirror)
 			len = asprintf(&text, "a block job was copying %s", disk->target);
 		else if (overlay)
-			len = asprintf(&text, "%s's image %s is the backing file of %s", disk->target, top->path,
-				       overlay->path);
+			len = asprintf(&text, "%s's image %s is the backing file of %s",
+				       disk->target, top->path, overlay->path);
 	}
 	return len < 0 ? NULL : text;
 }
@@ -190,9 +196,9 @@ static void sum_put(const struct sum *sum, const char *self, struct json_object 
 struct json_object *judge_instance(const struct survey *survey, const char *self,
 				   const struct request_instance *instance)
 {
-	const struct bench bench = { survey, self, instance };
+	const struct bench bench = {survey, self, instance};
 	struct json_object *obj = json_object_new_object();
-	struct sum sum = { .disks = json_object_new_array(), .worst = VERDICT_SHARED };
+	struct sum sum = {.disks = json_object_new_array(), .worst = VERDICT_SHARED};
 	const struct domxml *dom = instance->dom;
 	char *held = NULL;
 

@@ -1,6 +1,6 @@
 /*
- * From what a survey saw to a verdict. Nothing is shared that was not proved: what is not proved to be the
- * same is unknown, what is proved not to be is local.
+ * From what a survey saw to a verdict. Nothing is shared that was not proved: what is not proved to
+ * be the same is unknown, what is proved not to be is local.
  */
 #ifndef HAMON_STORAGE_JUDGE_H
 #define HAMON_STORAGE_JUDGE_H
@@ -20,8 +20,9 @@ const char *verdict_name(enum verdict verdict);
 void judge_prepare(struct survey *survey, const struct domxml *dom);
 
 /*
- * {"verdict","reason","held","disks":[..]} about one instance, seen from host self, for its owner. With owner
- * NULL self is alone: no folder can be proved, and the reasons say what can be seen. A new object.
+ * {"verdict","reason","held","disks":[..]} about one instance, seen from host self, for its owner.
+ * With owner NULL self is alone: no folder can be proved, and the reasons say what can be seen. A
+ * new object.
  */
 struct json_object *judge_instance(const struct survey *survey, const char *self,
 				   const struct request_instance *instance);

@@ -30,8 +30,8 @@ struct trial {
 	bool top; /* nothing but links so far */
 };
 
-static void device_judge(const struct bench *bench, const struct domxml_disk *disk, const char *path,
-			 bool writable, struct opinion *opinion);
+static void device_judge(const struct bench *bench, const struct domxml_disk *disk,
+			 const char *path, bool writable, struct opinion *opinion);
 
 static void chain_add(struct opinion *opinion, const char *name)
 {
@@ -39,7 +39,8 @@ static void chain_add(struct opinion *opinion, const char *name)
 
 	if (!opinion->chain)
 		return;
-	if (n && !strcmp(json_object_get_string(json_object_array_get_idx(opinion->chain, n - 1)), name))
+	if (n &&
+	    !strcmp(json_object_get_string(json_object_array_get_idx(opinion->chain, n - 1)), name))
 		return;
 	json_object_array_add(opinion->chain, json_object_new_string(name));
 }
@@ -61,11 +62,13 @@ static void identity_judge(const struct trial *trial, const struct survey_file *
 	for (size_t i = 0; i < instance->n_disks; i++) {
 		const struct request_disk *known = &instance->disks[i];
 
-		if (strcmp(known->target, trial->disk->target) || !known->id || strncmp(known->id, "file:", 5))
+		if (strcmp(known->target, trial->disk->target) || !known->id ||
+		    strncmp(known->id, "file:", 5))
 			continue;
 		if (strcmp(known->id, id))
-			opinion_lower(trial->opinion, VERDICT_LOCAL, "%s on %s is another file than on %s",
-				      file->path, trial->bench->self, instance->owner);
+			opinion_lower(trial->opinion, VERDICT_LOCAL,
+				      "%s on %s is another file than on %s", file->path,
+				      trial->bench->self, instance->owner);
 	}
 }
 
@@ -76,14 +79,20 @@ static bool file_readable(const struct trial *trial, const struct survey_file *f
 
 	if (!error)
 		return true;
-	/* The storage is the right one (or that was judged before): a file that is not there is no proof. */
+	/*
+	 * The storage is the right one (or that was judged before): a file that is not there is no
+	 * proof.
+	 */
 	if (error == -ENOENT)
-		opinion_lower(trial->opinion, VERDICT_UNKNOWN, "%s does not exist on %s", file->path, self);
+		opinion_lower(trial->opinion, VERDICT_UNKNOWN, "%s does not exist on %s",
+			      file->path, self);
 	else if (error == -EROFS)
-		opinion_lower(trial->opinion, VERDICT_UNKNOWN, "%s is read-only on %s", file->path, self);
+		opinion_lower(trial->opinion, VERDICT_UNKNOWN, "%s is read-only on %s", file->path,
+			      self);
 	else
-		opinion_lower(trial->opinion, VERDICT_UNKNOWN, "%s cannot open %s for %s: %s", self, file->path,
-			      file->read_error ? "reading" : "writing", strerror(-error));
+		opinion_lower(trial->opinion, VERDICT_UNKNOWN, "%s cannot open %s for %s: %s", self,
+			      file->path, file->read_error ? "reading" : "writing",
+			      strerror(-error));
 	return false;
 }
 
@@ -94,12 +103,14 @@ static void header_judge(const struct trial *trial, const struct survey_step *st
 	if (strcmp(step->format, "qcow2") && strcmp(step->format, "qcow"))
 		return;
 	if (file->header_error == -ENODATA)
-		opinion_lower(trial->opinion, VERDICT_UNKNOWN, "%s is no %s image", file->path, step->format);
+		opinion_lower(trial->opinion, VERDICT_UNKNOWN, "%s is no %s image", file->path,
+			      step->format);
 	else if (file->header_error && file->header_error != -ERANGE)
-		opinion_lower(trial->opinion, VERDICT_UNKNOWN, "the header of %s is damaged", file->path);
-	else if (!file->header_error && file->header.corrupt && writable)
-		opinion_lower(trial->opinion, VERDICT_UNKNOWN, "%s is marked corrupt: QEMU will not write it",
+		opinion_lower(trial->opinion, VERDICT_UNKNOWN, "the header of %s is damaged",
 			      file->path);
+	else if (!file->header_error && file->header.corrupt && writable)
+		opinion_lower(trial->opinion, VERDICT_UNKNOWN,
+			      "%s is marked corrupt: QEMU will not write it", file->path);
 }
 
 /* An optional medium that is missing is left out by libvirt, so it holds nobody up. */
@@ -128,10 +139,14 @@ static bool file_judge(struct trial *trial, const struct survey_step *step)
 		place_judge(trial->bench, file->folder, trial->opinion);
 	if (file->state != SURVEY_SEEN) {
 		if (disk_is_code(trial->disk) && file->folder->error)
-			opinion_lower(trial->opinion, VERDICT_LOCAL, "%s does not exist on %s", file->path,
-				      trial->bench->self);
-		/* The folder's trouble has been said; what is left is a child that lost this file alone. */
-		opinion_lower(trial->opinion, VERDICT_UNKNOWN, "%s could not be looked at", file->path);
+			opinion_lower(trial->opinion, VERDICT_LOCAL, "%s does not exist on %s",
+				      file->path, trial->bench->self);
+		/*
+		 * The folder's trouble has been said; what is left is a child that lost this file
+		 * alone.
+		 */
+		opinion_lower(trial->opinion, VERDICT_UNKNOWN, "%s could not be looked at",
+			      file->path);
 		return false;
 	}
 	if (disk_is_code(trial->disk) && file->read_error == -ENOENT)
@@ -152,14 +167,14 @@ static bool image_judge(struct trial *trial, const struct survey_step *step)
 	char why[OPINION_REASON_SIZE];
 
 	if (image->state != SURVEY_SEEN) {
-		probe_describe(image->end, image->what, trial->bench->survey->limits.probe_timeout_ms, why,
-			       sizeof(why));
+		probe_describe(image->end, image->what,
+			       trial->bench->survey->limits.probe_timeout_ms, why, sizeof(why));
 		opinion_lower(trial->opinion, VERDICT_UNKNOWN, "%s", why);
 		return false;
 	}
 	if (image->error) {
-		opinion_lower(trial->opinion, VERDICT_UNKNOWN, "%s cannot open %s: %s", trial->bench->self,
-			      image->what, image->error);
+		opinion_lower(trial->opinion, VERDICT_UNKNOWN, "%s cannot open %s: %s",
+			      trial->bench->self, image->what, image->error);
 		return false;
 	}
 	chain_add(trial->opinion, step->name);
@@ -178,8 +193,8 @@ static bool step_judge(void *user, const struct survey_step *step)
 	if (step->file && step->file->state == SURVEY_SEEN && step->file->link)
 		return true;
 	if (step->file && step->file->state == SURVEY_SEEN && step->file->block) {
-		device_judge(trial->bench, trial->disk, step->file->path, trial->top && !trial->disk->readonly,
-			     trial->opinion);
+		device_judge(trial->bench, trial->disk, step->file->path,
+			     trial->top && !trial->disk->readonly, trial->opinion);
 		return false;
 	}
 	if (step->file)
@@ -190,8 +205,8 @@ static bool step_judge(void *user, const struct survey_step *step)
 	return false;
 }
 
-static const char *identity_find(const struct request_instance *instance, const struct domxml_disk *disk,
-				 const char *path)
+static const char *identity_find(const struct request_instance *instance,
+				 const struct domxml_disk *disk, const char *path)
 {
 	for (size_t i = 0; i < instance->n_devices; i++)
 		if (!strcmp(instance->devices[i].path, path))
@@ -208,27 +223,30 @@ static void device_compare(const struct bench *bench, const struct survey_device
 	const char *owner = bench->instance->owner;
 
 	if (!owner)
-		opinion_lower(opinion, VERDICT_UNKNOWN,
-			      "%s (%s) is here; hamond alone can prove that other hosts see the same device",
-			      device->path, device->id);
+		opinion_lower(
+		    opinion, VERDICT_UNKNOWN,
+		    "%s (%s) is here; hamond alone can prove that other hosts see the same device",
+		    device->path, device->id);
 	else if (!strcmp(owner, bench->self))
 		return;
 	else if (!identity || !diskid_is_global(identity))
-		opinion_lower(opinion, VERDICT_UNKNOWN, "%s on %s has no identity that holds on other hosts",
-			      device->path, owner);
+		opinion_lower(opinion, VERDICT_UNKNOWN,
+			      "%s on %s has no identity that holds on other hosts", device->path,
+			      owner);
 	else if (!diskid_is_global(device->id))
-		opinion_lower(opinion, VERDICT_UNKNOWN, "%s on %s has no identity that holds on other hosts",
-			      device->path, bench->self);
+		opinion_lower(opinion, VERDICT_UNKNOWN,
+			      "%s on %s has no identity that holds on other hosts", device->path,
+			      bench->self);
 	else if (strcmp(identity, device->id))
-		opinion_lower(opinion, VERDICT_LOCAL, "%s is %s on %s but %s on %s", device->path, device->id,
-			      bench->self, identity, owner);
+		opinion_lower(opinion, VERDICT_LOCAL, "%s is %s on %s but %s on %s", device->path,
+			      device->id, bench->self, identity, owner);
 }
 
-static void device_judge(const struct bench *bench, const struct domxml_disk *disk, const char *path,
-			 bool writable, struct opinion *opinion)
+static void device_judge(const struct bench *bench, const struct domxml_disk *disk,
+			 const char *path, bool writable, struct opinion *opinion)
 {
 	const struct survey_device *device = survey_device(bench->survey, path);
-	struct trial trial = { bench, disk, opinion, false };
+	struct trial trial = {bench, disk, opinion, false};
 	char why[OPINION_REASON_SIZE];
 
 	chain_add(opinion, path);
@@ -257,11 +275,11 @@ static void device_judge(const struct bench *bench, const struct domxml_disk *di
 static void network_judge(const struct bench *bench, const struct domxml_disk *disk,
 			  struct opinion *opinion)
 {
-	struct trial trial = { bench, disk, opinion, false };
+	struct trial trial = {bench, disk, opinion, false};
 	const char *why = NULL;
 	char *spec = image_spec_of_network(disk, &why);
 	const struct survey_image *image = spec ? survey_image(bench->survey, spec) : NULL;
-	struct survey_step step = { .image = image };
+	struct survey_step step = {.image = image};
 	char name[DISKID_SIZE];
 
 	if (diskid_network(disk, name, sizeof(name)))
@@ -269,7 +287,8 @@ static void network_judge(const struct bench *bench, const struct domxml_disk *d
 			 disk->source ? disk->source : "");
 	step.name = name;
 	if (!image)
-		opinion_lower(opinion, VERDICT_UNKNOWN, "%s: %s", name, why ? why : "was not looked at");
+		opinion_lower(opinion, VERDICT_UNKNOWN, "%s: %s", name,
+			      why ? why : "was not looked at");
 	else if (image_judge(&trial, &step)) {
 		opinion_lower(opinion, VERDICT_VOLUME, "%s opened %s", bench->self, name);
 		survey_walk_image(bench->survey, image, step_judge, &trial);
@@ -280,15 +299,17 @@ static void network_judge(const struct bench *bench, const struct domxml_disk *d
 static void other_judge(const struct domxml_disk *disk, struct opinion *opinion)
 {
 	if (!strcmp(disk->type, "nvme") || !strcmp(disk->type, "vhostuser"))
-		opinion_lower(opinion, VERDICT_LOCAL, "a source of type %s belongs to one host", disk->type);
+		opinion_lower(opinion, VERDICT_LOCAL, "a source of type %s belongs to one host",
+			      disk->type);
 	else
-		opinion_lower(opinion, VERDICT_UNKNOWN, "hamon cannot follow a source of type %.32s%s%s",
-			      disk->type, disk->source ? ": " : "", disk->source ? disk->source : "");
+		opinion_lower(opinion, VERDICT_UNKNOWN,
+			      "hamon cannot follow a source of type %.32s%s%s", disk->type,
+			      disk->source ? ": " : "", disk->source ? disk->source : "");
 }
 
 void disk_judge(const struct bench *bench, const struct domxml_disk *disk, struct opinion *opinion)
 {
-	struct trial trial = { bench, disk, opinion, true };
+	struct trial trial = {bench, disk, opinion, true};
 
 	switch (disk->kind) {
 	case DOMXML_FILE:
@@ -309,7 +330,10 @@ void disk_judge(const struct bench *bench, const struct domxml_disk *disk, struc
 	if (disk->backing)
 		disk_judge(bench, disk->backing, opinion);
 	if (disk->kind == DOMXML_FILE && !opinion->reason[0])
-		opinion_lower(opinion, VERDICT_SHARED,
-			      disk_is_code(disk) ? "%s has %s" : "%s opened %s, in storage that its owner's current beacon proves",
-			      bench->self, disk->source);
+		opinion_lower(
+		    opinion, VERDICT_SHARED,
+		    disk_is_code(disk)
+			? "%s has %s"
+			: "%s opened %s, in storage that its owner's current beacon proves",
+		    bench->self, disk->source);
 }

@@ -14,7 +14,7 @@ struct opinion {
 };
 
 void opinion_lower(struct opinion *opinion, enum verdict verdict, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+    __attribute__((format(printf, 3, 4)));
 
 /* Who judges, and for whom. */
 struct bench {
@@ -26,8 +26,8 @@ struct bench {
 /* Judges disk and the backing images that its XML names; chain must be an array or NULL. */
 void disk_judge(const struct bench *bench, const struct domxml_disk *disk, struct opinion *opinion);
 
-
 /* Whether self sees the owner's storage in folder. */
-void place_judge(const struct bench *bench, const struct survey_folder *folder, struct opinion *opinion);
+void place_judge(const struct bench *bench, const struct survey_folder *folder,
+		 struct opinion *opinion);
 
 #endif

@@ -1,4 +1,7 @@
-/* A storage place: the marks and beacons in DIR/.hamon. Runs in a probe's child, where it may block. */
+/*
+ * A storage place: the marks and beacons in DIR/.hamon. Runs in a probe's child, where it may
+ * block.
+ */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -40,7 +43,8 @@ static void fs_name(int fd, char fs[BEACON_FS_SIZE])
 	FILE *f = fopen("/proc/self/mountinfo", "re");
 
 	fs[0] = '\0';
-	if (!f || statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx) || !(stx.stx_mask & STATX_MNT_ID))
+	if (!f || statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &stx) ||
+	    !(stx.stx_mask & STATX_MNT_ID))
 		goto out;
 	while (getline(&line, &size, f) > 0) {
 		if (sscanf(line, "%llu", &id) != 1 || id != stx.stx_mnt_id)
@@ -58,7 +62,7 @@ out:
 
 int place_open(const char *path, struct place *ret)
 {
-	struct place place = { .dir = -1, .marks = -1 };
+	struct place place = {.dir = -1, .marks = -1};
 	struct statvfs vfs;
 
 	if (!realpath(path, place.real))
@@ -78,7 +82,8 @@ int place_open(const char *path, struct place *ret)
 		return -errno;
 	fs_name(place.dir, place.fs);
 	place.readonly = !fstatvfs(place.dir, &vfs) && (vfs.f_flag & ST_RDONLY);
-	place.marks = openat(place.dir, DISKID_FOLDER, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	place.marks =
+	    openat(place.dir, DISKID_FOLDER, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	place.marks_error = place.marks < 0 ? -errno : 0;
 	*ret = place;
 	return 0;
@@ -111,7 +116,8 @@ static int all_write(int fd, const char *text, size_t len)
 /* One name for each host, so that what a killed writer left is used again and nothing piles up. */
 static int file_write(int dir, const char *name, const char *text)
 {
-	int fd = openat(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
+	int fd = openat(dir, name,
+			O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
 	int rc;
 
 	if (fd < 0)
@@ -158,14 +164,15 @@ static int uuid_make(char text[DISKID_UUID_SIZE + 1])
 	b[6] = (b[6] & 0x0f) | 0x40;
 	b[8] = (b[8] & 0x3f) | 0x80;
 	snprintf(text, DISKID_UUID_SIZE + 1,
-		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x\n", b[0], b[1], b[2],
-		 b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13], b[14], b[15]);
+		 "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x\n", b[0],
+		 b[1], b[2], b[3], b[4], b[5], b[6], b[7], b[8], b[9], b[10], b[11], b[12], b[13],
+		 b[14], b[15]);
 	return 0;
 }
 
 /*
- * The complete file appears under its name at once or not at all: link() never replaces. Where there are no
- * hard links, renameat2 without replacement does the same.
+ * The complete file appears under its name at once or not at all: link() never replaces. Where
+ * there are no hard links, renameat2 without replacement does the same.
  */
 static int place_id_make(const struct place *place, const char *self)
 {
@@ -182,7 +189,10 @@ static int place_id_make(const struct place *place, const char *self)
 	if (!rc && linkat(place->marks, temp, place->marks, "place-id", 0)) {
 		rc = -errno;
 		if (rc == -EPERM || rc == -EOPNOTSUPP || rc == -ENOSYS || rc == -EMLINK)
-			rc = renameat2(place->marks, temp, place->marks, "place-id", RENAME_NOREPLACE) ? -errno : 0;
+			rc = renameat2(place->marks, temp, place->marks, "place-id",
+				       RENAME_NOREPLACE)
+				 ? -errno
+				 : 0;
 	}
 	unlinkat(place->marks, temp, 0);
 	if (rc && rc != -EEXIST)
@@ -204,7 +214,8 @@ static int marks_make(struct place *place)
 		if (mkdirat(place->dir, DISKID_FOLDER, 0755) && errno != EEXIST)
 			return -errno;
 	}
-	place->marks = openat(place->dir, DISKID_FOLDER, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	place->marks =
+	    openat(place->dir, DISKID_FOLDER, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (place->marks < 0)
 		return place->marks_error = -errno;
 	return fsync(place->dir) && errno != EINVAL ? -errno : 0;
@@ -235,8 +246,8 @@ int place_beacon_write(const struct place *place, const struct beacon *beacon)
 	/* Every field is of a checked alphabet: nothing needs quoting. */
 	beacon_place(place->real, digest);
 	snprintf(text, sizeof(text),
-		 "{\"host\":\"%s\",\"nonce\":\"%s\",\"boot_id\":\"%s\",\"place\":\"%s\"}\n", beacon->host,
-		 beacon->nonce, beacon->boot_id, digest);
+		 "{\"host\":\"%s\",\"nonce\":\"%s\",\"boot_id\":\"%s\",\"place\":\"%s\"}\n",
+		 beacon->host, beacon->nonce, beacon->boot_id, digest);
 	snprintf(temp, sizeof(temp), ".%s.beacon", beacon->host);
 	snprintf(name, sizeof(name), "%s.beacon", beacon->host);
 	rc = file_write(place->marks, temp, text);
@@ -275,7 +286,8 @@ int place_beacon_read(const struct place *place, const char *host, struct beacon
 size_t place_beacon_list(const struct place *place, char (*hosts)[BEACON_HOST_SIZE], size_t max)
 {
 	static const char ending[] = ".beacon";
-	int fd = place->marks < 0 ? -1 : openat(place->marks, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd =
+	    place->marks < 0 ? -1 : openat(place->marks, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
 	size_t n = 0;
@@ -283,10 +295,12 @@ size_t place_beacon_list(const struct place *place, char (*hosts)[BEACON_HOST_SI
 	while (dir && n < max && (entry = readdir(dir))) {
 		size_t len = strlen(entry->d_name);
 
-		if (entry->d_name[0] == '.' || len < sizeof(ending) || len - sizeof(ending) + 1 >= BEACON_HOST_SIZE ||
+		if (entry->d_name[0] == '.' || len < sizeof(ending) ||
+		    len - sizeof(ending) + 1 >= BEACON_HOST_SIZE ||
 		    strcmp(entry->d_name + len - sizeof(ending) + 1, ending))
 			continue;
-		snprintf(hosts[n], BEACON_HOST_SIZE, "%.*s", (int)(len - sizeof(ending) + 1), entry->d_name);
+		snprintf(hosts[n], BEACON_HOST_SIZE, "%.*s", (int)(len - sizeof(ending) + 1),
+			 entry->d_name);
 		n += beacon_host_valid(hosts[n]);
 	}
 	if (dir)

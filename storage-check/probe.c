@@ -18,7 +18,8 @@
 
 #define PARALLEL_MAX 64
 #define LOCKED_MARK '\002' /* the child's first byte: it has its lock and begins */
-#define ENDED_MARK '\003'  /* its last byte: it came to its end. Both occur in no answer (JSON text). */
+#define ENDED_MARK                                                                                 \
+	'\003' /* its last byte: it came to its end. Both occur in no answer (JSON text). */
 
 struct slot {
 	struct probe *job;
@@ -40,8 +41,8 @@ static uint64_t key_hash(const char *key)
 }
 
 /*
- * Left open on purpose, also across exec: whatever the job starts keeps the lock for as long as it lives. A
- * folder where no lock can be made (not root) costs only the bound.
+ * Left open on purpose, also across exec: whatever the job starts keeps the lock for as long as it
+ * lives. A folder where no lock can be made (not root) costs only the bound.
  */
 static void lock_take(const char *lock_dir, const char *key)
 {
@@ -50,7 +51,8 @@ static void lock_take(const char *lock_dir, const char *key)
 
 	if (!lock_dir)
 		return;
-	snprintf(path, sizeof(path), "%s/probe-%016llx.lock", lock_dir, (unsigned long long)key_hash(key));
+	snprintf(path, sizeof(path), "%s/probe-%016llx.lock", lock_dir,
+		 (unsigned long long)key_hash(key));
 	fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
 	while (fd >= 0 && flock(fd, LOCK_EX) && errno == EINTR)
 		;
@@ -61,7 +63,10 @@ static _Noreturn void child_main(struct probe *job, int out, const char *lock_di
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	const char locked = LOCKED_MARK, ended = ENDED_MARK;
 
-	/* A child that stays behind must not keep the parent's pipes open, nor outlive it when it can be killed. */
+	/*
+	 * A child that stays behind must not keep the parent's pipes open, nor outlive it when it
+	 * can be killed.
+	 */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent || null < 0)
 		_exit(1);
@@ -99,7 +104,8 @@ static bool slot_start(struct slot *slot, struct probe *job, const struct probe_
 	}
 	slot->job = job;
 	slot->fd = fds[0];
-	slot->deadline_ms = now + (job->timeout_ms > limits->timeout_ms ? job->timeout_ms : limits->timeout_ms);
+	slot->deadline_ms =
+	    now + (job->timeout_ms > limits->timeout_ms ? job->timeout_ms : limits->timeout_ms);
 	if (slot->deadline_ms > limits->until_ms)
 		slot->deadline_ms = limits->until_ms;
 	fcntl(slot->fd, F_SETFL, O_NONBLOCK);
@@ -154,7 +160,10 @@ static void slot_read(struct slot *slot)
 		return;
 	if (n > 0 && output_append(slot, data, (size_t)n))
 		return;
-	/* The exit status is not asked for: a child can hang between the end of its output and its own. */
+	/*
+	 * The exit status is not asked for: a child can hang between the end of its output and its
+	 * own.
+	 */
 	if (n == 0 && job->output_len && job->output[job->output_len - 1] == ENDED_MARK) {
 		job->output[--job->output_len] = '\0';
 		slot_end(slot, PROBE_DONE);
@@ -169,7 +178,7 @@ static void slots_wait(struct slot *slots, size_t n_slots)
 	uint64_t now = clock_boot_ms(), wake = now + 60000;
 
 	for (size_t i = 0; i < n_slots; i++) {
-		polls[i] = (struct pollfd){ .fd = slots[i].job ? slots[i].fd : -1, .events = POLLIN };
+		polls[i] = (struct pollfd){.fd = slots[i].job ? slots[i].fd : -1, .events = POLLIN};
 		if (slots[i].job && slots[i].deadline_ms < wake)
 			wake = slots[i].deadline_ms;
 	}
@@ -187,7 +196,7 @@ static void slots_wait(struct slot *slots, size_t n_slots)
 
 void probe_run(struct probe *jobs, size_t n_jobs, const struct probe_limits *limits)
 {
-	struct slot slots[PARALLEL_MAX] = { 0 };
+	struct slot slots[PARALLEL_MAX] = {0};
 	size_t n_slots = limits->parallel < PARALLEL_MAX ? limits->parallel : PARALLEL_MAX;
 	size_t next = 0, busy;
 
@@ -216,11 +225,13 @@ void probe_clear(struct probe *job)
 	job->output_len = 0;
 }
 
-void probe_describe(enum probe_end end, const char *what, uint64_t timeout_ms, char *buf, size_t size)
+void probe_describe(enum probe_end end, const char *what, uint64_t timeout_ms, char *buf,
+		    size_t size)
 {
 	switch (end) {
 	case PROBE_TIMEOUT:
-		snprintf(buf, size, "no answer from %s within %llu ms", what, (unsigned long long)timeout_ms);
+		snprintf(buf, size, "no answer from %s within %llu ms", what,
+			 (unsigned long long)timeout_ms);
 		break;
 	case PROBE_BUSY:
 		snprintf(buf, size, "no answer from %s: an earlier probe of it still hangs", what);

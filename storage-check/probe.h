@@ -1,7 +1,8 @@
 /*
- * Work that may block in the kernel for good: each job runs in a child of its own, with a deadline. A child
- * that cannot be killed (D state on a dead mount) is left behind and never waited for. It keeps the lock of
- * its job's key, so that the next job of that key, in this or any later process, does not add another one.
+ * Work that may block in the kernel for good: each job runs in a child of its own, with a deadline.
+ * A child that cannot be killed (D state on a dead mount) is left behind and never waited for. It
+ * keeps the lock of its job's key, so that the next job of that key, in this or any later process,
+ * does not add another one.
  */
 #ifndef HAMON_STORAGE_PROBE_H
 #define HAMON_STORAGE_PROBE_H
@@ -22,7 +23,9 @@ enum probe_end {
 
 struct probe {
 	const char *key; /* borrowed: "check:/srv/a" */
-	/* Runs in the child: writes its answer to out. Whatever it changes is lost with the child. */
+	/*
+	 * Runs in the child: writes its answer to out. Whatever it changes is lost with the child.
+	 */
 	void (*run)(void *arg, int out);
 	void *arg;
 	uint64_t timeout_ms; /* of this job when it is more than that of all */
@@ -32,7 +35,8 @@ struct probe {
 };
 
 struct probe_limits {
-	const char *lock_dir; /* a folder for the locks on a file system that cannot hang, or NULL: no locks */
+	const char *
+	    lock_dir; /* a folder for the locks on a file system that cannot hang, or NULL: no locks */
 	unsigned int parallel;
 	uint64_t timeout_ms; /* of one job, from its start */
 	uint64_t until_ms;   /* CLOCK_BOOTTIME: no job starts after it, and none goes on */
@@ -42,7 +46,11 @@ struct probe_limits {
 void probe_run(struct probe *jobs, size_t n_jobs, const struct probe_limits *limits);
 void probe_clear(struct probe *job);
 
-/* One sentence for an operator about a job that did not end by itself: "no answer from WHAT within 3000 ms". */
-void probe_describe(enum probe_end end, const char *what, uint64_t timeout_ms, char *buf, size_t size);
+/*
+ * One sentence for an operator about a job that did not end by itself: "no answer from WHAT within
+ * 3000 ms".
+ */
+void probe_describe(enum probe_end end, const char *what, uint64_t timeout_ms, char *buf,
+		    size_t size);
 
 #endif

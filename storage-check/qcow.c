@@ -22,7 +22,10 @@ static uint64_t be64(const uint8_t *data)
 	return (uint64_t)be32(data) << 32 | be32(data + 4);
 }
 
-/* A name of len bytes without NULs inside: a C string that is shorter than what was checked would differ. */
+/*
+ * A name of len bytes without NULs inside: a C string that is shorter than what was checked would
+ * differ.
+ */
 static int name_copy(char *buf, size_t size, const uint8_t *name, size_t len)
 {
 	if (len >= size || memchr(name, 0, len))
@@ -71,7 +74,7 @@ static int extensions_parse(const uint8_t *data, size_t len, size_t at, struct q
 
 int qcow_parse(const uint8_t *data, size_t len, struct qcow *ret)
 {
-	struct qcow qcow = { 0 };
+	struct qcow qcow = {0};
 	uint64_t incompatible;
 	size_t header = V2_HEADER_BYTES;
 	int rc;

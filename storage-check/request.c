@@ -11,7 +11,7 @@
 #include "storage-check/request.h"
 
 static int request_fail(struct request *request, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+    __attribute__((format(printf, 2, 3)));
 
 static int request_fail(struct request *request, const char *format, ...)
 {
@@ -43,8 +43,9 @@ static int array_get(struct request *request, struct json_object *obj, const cha
 	return 0;
 }
 
-static int strings_parse(struct request *request, const char *key, size_t max, bool (*valid)(const char *),
-			 const char *expected, const char ***ret, size_t *ret_n)
+static int strings_parse(struct request *request, const char *key, size_t max,
+			 bool (*valid)(const char *), const char *expected, const char ***ret,
+			 size_t *ret_n)
 {
 	struct json_object *array = NULL, *item;
 	size_t n;
@@ -59,7 +60,8 @@ static int strings_parse(struct request *request, const char *key, size_t max, b
 
 		item = json_object_array_get_idx(array, i);
 		if (json_object_is_type(item, json_type_string) &&
-		    strlen(json_object_get_string(item)) == (size_t)json_object_get_string_len(item))
+		    strlen(json_object_get_string(item)) ==
+			(size_t)json_object_get_string_len(item))
 			text = json_object_get_string(item);
 		if (!text || !valid(text))
 			return request_fail(request, "%s[%zu]: \"%.64s\", expected %s", key, i,
@@ -84,7 +86,8 @@ static int beacon_request_parse(struct request *request)
 	snprintf(beacon->host, sizeof(beacon->host), "%s", request->self);
 	if (json_copy_string(request->json, "nonce", beacon->nonce, sizeof(beacon->nonce)) ||
 	    !beacon_nonce_valid(beacon->nonce))
-		return request_fail(request, "nonce: expected 16 to 64 lower case hexadecimal digits");
+		return request_fail(request,
+				    "nonce: expected 16 to 64 lower case hexadecimal digits");
 	if (json_copy_string(request->json, "boot_id", beacon->boot_id, sizeof(beacon->boot_id)) ||
 	    !boot_id_valid(beacon->boot_id))
 		return request_fail(request, "boot_id: expected a uuid");
@@ -95,26 +98,30 @@ static int beacon_request_parse(struct request *request)
 			     &request->peers, &request->n_peers);
 }
 
-/* Strings of one object of an array; each must be there unless it is optional, then it may be null. */
+/*
+ * Strings of one object of an array; each must be there unless it is optional, then it may be null.
+ */
 struct field {
 	const char *key;
 	bool optional;
 	const char **ret;
 };
 
-static int fields_parse(struct request *request, const char *where, size_t i, struct json_object *obj,
-			const struct field *fields)
+static int fields_parse(struct request *request, const char *where, size_t i,
+			struct json_object *obj, const struct field *fields)
 {
 	for (; fields->key; fields++) {
 		int rc = json_get_string(obj, fields->key, fields->ret);
 
 		if (rc && !(rc == -ENOENT && fields->optional))
-			return request_fail(request, "%s[%zu].%s: expected a string", where, i, fields->key);
+			return request_fail(request, "%s[%zu].%s: expected a string", where, i,
+					    fields->key);
 	}
 	return 0;
 }
 
-static int places_parse(struct request *request, struct json_object *obj, struct request_instance *instance)
+static int places_parse(struct request *request, struct json_object *obj,
+			struct request_instance *instance)
 {
 	struct json_object *array = NULL;
 
@@ -125,11 +132,11 @@ static int places_parse(struct request *request, struct json_object *obj, struct
 		return request_fail(request, "out of memory");
 	for (size_t i = 0; i < instance->n_places; i++) {
 		struct request_place *place = &instance->places[i];
-		const struct field fields[] = { { "path", false, &place->path },
-						{ "place_id", true, &place->place_id },
-						{ "nonce", true, &place->nonce },
-						{ "previous_nonce", true, &place->previous_nonce },
-						{ NULL, false, NULL } };
+		const struct field fields[] = {{"path", false, &place->path},
+					       {"place_id", true, &place->place_id},
+					       {"nonce", true, &place->nonce},
+					       {"previous_nonce", true, &place->previous_nonce},
+					       {NULL, false, NULL}};
 
 		if (fields_parse(request, "places", i, json_object_array_get_idx(array, i), fields))
 			return -EINVAL;
@@ -137,7 +144,8 @@ static int places_parse(struct request *request, struct json_object *obj, struct
 	return 0;
 }
 
-static int devices_parse(struct request *request, struct json_object *obj, struct request_instance *instance)
+static int devices_parse(struct request *request, struct json_object *obj,
+			 struct request_instance *instance)
 {
 	struct json_object *array = NULL;
 
@@ -148,17 +156,19 @@ static int devices_parse(struct request *request, struct json_object *obj, struc
 		return request_fail(request, "out of memory");
 	for (size_t i = 0; i < instance->n_devices; i++) {
 		struct request_device *device = &instance->devices[i];
-		const struct field fields[] = { { "path", false, &device->path },
-						{ "identity", true, &device->identity },
-						{ NULL, false, NULL } };
+		const struct field fields[] = {{"path", false, &device->path},
+					       {"identity", true, &device->identity},
+					       {NULL, false, NULL}};
 
-		if (fields_parse(request, "devices", i, json_object_array_get_idx(array, i), fields))
+		if (fields_parse(request, "devices", i, json_object_array_get_idx(array, i),
+				 fields))
 			return -EINVAL;
 	}
 	return 0;
 }
 
-static int disks_parse(struct request *request, struct json_object *obj, struct request_instance *instance)
+static int disks_parse(struct request *request, struct json_object *obj,
+		       struct request_instance *instance)
 {
 	struct json_object *array = NULL;
 
@@ -169,9 +179,8 @@ static int disks_parse(struct request *request, struct json_object *obj, struct 
 		return request_fail(request, "out of memory");
 	for (size_t i = 0; i < instance->n_disks; i++) {
 		struct request_disk *disk = &instance->disks[i];
-		const struct field fields[] = { { "target", false, &disk->target },
-						{ "id", true, &disk->id },
-						{ NULL, false, NULL } };
+		const struct field fields[] = {
+		    {"target", false, &disk->target}, {"id", true, &disk->id}, {NULL, false, NULL}};
 
 		if (fields_parse(request, "disks", i, json_object_array_get_idx(array, i), fields))
 			return -EINVAL;
@@ -190,16 +199,17 @@ static void xml_parse(struct request_instance *instance)
 static int instance_parse(struct request *request, size_t i, struct json_object *obj)
 {
 	struct request_instance *instance = &request->instances[i];
-	const struct field fields[] = { { "uuid", false, &instance->uuid },
-					{ "name", false, &instance->name },
-					{ "owner", false, &instance->owner },
-					{ "xml", false, &instance->xml },
-					{ NULL, false, NULL } };
+	const struct field fields[] = {{"uuid", false, &instance->uuid},
+				       {"name", false, &instance->name},
+				       {"owner", false, &instance->owner},
+				       {"xml", false, &instance->xml},
+				       {NULL, false, NULL}};
 
 	if (fields_parse(request, "instances", i, obj, fields))
 		return -EINVAL;
 	if (!beacon_host_valid(instance->owner))
-		return request_fail(request, "instances[%zu].owner: \"%.64s\", expected a host name", i,
+		return request_fail(request,
+				    "instances[%zu].owner: \"%.64s\", expected a host name", i,
 				    instance->owner);
 	if (places_parse(request, obj, instance) || devices_parse(request, obj, instance) ||
 	    disks_parse(request, obj, instance))
@@ -249,19 +259,22 @@ int request_parse(enum request_kind kind, const char *text, size_t len, struct r
 	ret->probe_timeout_ms = REQUEST_TIMEOUT_DEFAULT_MS;
 	rc = json_parse(text, len, &ret->json);
 	if (rc || !json_object_is_type(ret->json, json_type_object)) {
-		request_fail(ret, "expected one JSON object%s", rc == -E2BIG ? " of at most 8 MiB" : "");
+		request_fail(ret, "expected one JSON object%s",
+			     rc == -E2BIG ? " of at most 8 MiB" : "");
 		return -EBADMSG;
 	}
 	if (json_get_string(ret->json, "op", &ret->op))
 		return request_fail(ret, "op: expected a string");
-	rc = json_get_u64(ret->json, "probe_timeout_ms", REQUEST_TIMEOUT_MAX_MS, &ret->probe_timeout_ms);
+	rc = json_get_u64(ret->json, "probe_timeout_ms", REQUEST_TIMEOUT_MAX_MS,
+			  &ret->probe_timeout_ms);
 	if ((rc && rc != -ENOENT) || !ret->probe_timeout_ms)
 		return request_fail(ret, "probe_timeout_ms: expected a number from 1 to %d",
 				    REQUEST_TIMEOUT_MAX_MS);
 	if (kind == REQUEST_IDENTIFY)
 		return identify_request_parse(ret);
 	if (json_get_string(ret->json, "self", &ret->self) || !beacon_host_valid(ret->self))
-		return request_fail(ret, "self: expected a host name of letters, digits, \".\", \"_\" and \"-\"");
+		return request_fail(
+		    ret, "self: expected a host name of letters, digits, \".\", \"_\" and \"-\"");
 	return kind == REQUEST_BEACON ? beacon_request_parse(ret) : check_request_parse(ret);
 }
 

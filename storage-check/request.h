@@ -1,4 +1,24 @@
-/* What hamond asks of hamon-storage: every field checked before anything is touched. See doc/storage.md. */
+/*
+ * What hamond asks of hamon-storage: every field is checked before anything is touched.
+ *
+ * beacon	{"op","self":"h1","nonce":"16 to 64 hex digits","boot_id","places":["/srv/a"],"peers":["h2"],
+ *		 "probe_timeout_ms":3000}
+ *	for each place {"type":"place","path","real","ok","writable","place_id","fs","peers":{"h2":{"nonce",
+ *	"boot_id"}},"error"}; ok: the beacon is written. A place that cannot be written is read all the same.
+ * check	{"op","self":"h2","probe_timeout_ms","deep":false,"instances":[{"uuid","name","owner":"h1","xml",
+ *		 "places":[{"path","place_id","nonce","previous_nonce"}],"devices":[{"path","identity"}],
+ *		 "disks":[{"target","id"}]}]}
+ *	places are the owner's, by their real paths there, with what it announced last; devices and disks what
+ *	identify said there (either is enough for a device). deep: qemu-img opens whatever has a backing file.
+ *	For each instance {"type":"verdict","uuid","name","verdict","reason","held","scan_complete","disks":[
+ *	{"target","source","kind","readonly","verdict","reason","chain":[..]}]}.
+ * identify	{"op","xml","probe_timeout_ms"}
+ *	the result has "places":[..] (the folders of whole chains) and "disks":[{"target","id","writable",
+ *	"place"}].
+ *
+ * The last line is {"type":"result","op","ok","error_class","error","took_ms"}. Nothing takes longer than four
+ * times probe_timeout_ms, however much hangs.
+ */
 #ifndef HAMON_STORAGE_REQUEST_H
 #define HAMON_STORAGE_REQUEST_H
 
@@ -19,7 +39,7 @@
 
 /* Strings are borrowed from the request's JSON. */
 struct request_place {
-	const char *path; /* the owner's real path */
+	const char *path;			       /* the owner's real path */
 	const char *place_id, *nonce, *previous_nonce; /* NULL when the owner has none to show */
 };
 
@@ -46,8 +66,8 @@ struct request_instance {
 
 struct request {
 	struct json_object *json; /* owned */
-	const char *op;   /* NULL when there was none */
-	const char *self; /* NULL for identify */
+	const char *op;		  /* NULL when there was none */
+	const char *self;	  /* NULL for identify */
 	uint64_t probe_timeout_ms;
 	/* beacon */
 	struct beacon beacon;
@@ -66,8 +86,8 @@ struct request {
 enum request_kind { REQUEST_BEACON, REQUEST_CHECK, REQUEST_IDENTIFY };
 
 /*
- * Parses text into *ret, which must be cleared afterwards in any case. 0, -EBADMSG when it is no JSON object,
- * -EINVAL when a field is wrong: error then names it.
+ * Parses text into *ret, which must be cleared afterwards in any case. 0, -EBADMSG when it is no
+ * JSON object, -EINVAL when a field is wrong: error then names it.
  */
 int request_parse(enum request_kind kind, const char *text, size_t len, struct request *ret);
 void request_clear(struct request *request);

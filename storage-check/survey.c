@@ -1,4 +1,6 @@
-/* A survey: what was asked for, and what children found out. Nothing here touches storage itself. */
+/*
+ * A survey: what was asked for, and what children found out. Nothing here touches storage itself.
+ */
 #include <errno.h>
 #include <search.h>
 #include <stdio.h>
@@ -50,7 +52,8 @@ char *survey_copy(struct survey *survey, const char *text)
 	return copy;
 }
 
-void *survey_index_get(struct survey *survey, struct survey_index *index, const char *key, size_t size)
+void *survey_index_get(struct survey *survey, struct survey_index *index, const char *key,
+		       size_t size)
 {
 	void *item = survey_index_find(index, key), **slot;
 
@@ -191,10 +194,11 @@ struct survey_file *survey_file_get(struct survey *survey, const char *path)
 	return file->folder ? file : NULL;
 }
 
-static void target_add(struct survey *survey, const char *path, const char *format, bool top, bool device)
+static void target_add(struct survey *survey, const char *path, const char *format, bool top,
+		       bool device)
 {
-	struct survey_target *target = survey_grow(survey, (void **)&survey->targets, &survey->n_targets,
-						   sizeof(*target));
+	struct survey_target *target =
+	    survey_grow(survey, (void **)&survey->targets, &survey->n_targets, sizeof(*target));
 
 	if (!target)
 		return;
@@ -232,7 +236,8 @@ void survey_add_device(struct survey *survey, const char *path, const char *form
 
 void survey_add_image(struct survey *survey, const char *spec, const char *what)
 {
-	struct survey_image *image = survey_index_get(survey, &survey->images, spec, sizeof(*image));
+	struct survey_image *image =
+	    survey_index_get(survey, &survey->images, spec, sizeof(*image));
 
 	if (image && !image->what)
 		image->what = survey_copy(survey, what);

@@ -1,7 +1,8 @@
 /*
- * What this host can see of the storage that a request speaks of. Callers add what they need, survey_run
- * looks in bounded children, in rounds until no chain leads to anything new, and callers read the results.
- * Each folder, device, image and network disk is looked at once, however many instances use it.
+ * What this host can see of the storage that a request speaks of. Callers add what they need,
+ * survey_run looks in bounded children, in rounds until no chain leads to anything new, and callers
+ * read the results. Each folder, device, image and network disk is looked at once, however many
+ * instances use it.
  */
 #ifndef HAMON_STORAGE_SURVEY_H
 #define HAMON_STORAGE_SURVEY_H
@@ -27,12 +28,12 @@ struct survey_folder {
 	char *path; /* as written: the part of a file's path before its last slash */
 	enum survey_state state;
 	enum probe_end end; /* why it is SURVEY_LOST */
-	int error; /* 0, or -errno of opening it */
-	char *real; /* NULL before it was seen */
+	int error;	    /* 0, or -errno of opening it */
+	char *real;	    /* NULL before it was seen */
 	char *fs;
 	bool readonly;
 	char place_id[DISKID_UUID_SIZE]; /* "" when there is none */
-	struct beacon *beacons; /* of the hosts that were asked for and have one */
+	struct beacon *beacons;		 /* of the hosts that were asked for and have one */
 	size_t n_beacons;
 	bool scan; /* look for images that use ours */
 	bool scanned, scan_partial;
@@ -43,10 +44,12 @@ struct survey_file {
 	struct survey_folder *folder;
 	enum survey_state state;
 	bool top; /* a writable image of an instance: nobody else may be based on it */
-	bool raw; /* an instance uses it as raw: what looks like a header in it was written by a guest */
-	int read_error, write_error; /* 0 or -errno of opening it so; both are 0 for a symbolic link */
-	char *link; /* where it leads when it is a symbolic link (as written), else NULL */
-	bool block; /* it is a block device: see survey_device of the same path */
+	bool
+	    raw; /* an instance uses it as raw: what looks like a header in it was written by a guest */
+	int read_error,
+	    write_error;  /* 0 or -errno of opening it so; both are 0 for a symbolic link */
+	char *link;	  /* where it leads when it is a symbolic link (as written), else NULL */
+	bool block;	  /* it is a block device: see survey_device of the same path */
 	int header_error; /* of qcow_parse: -ENODATA for no qcow image */
 	struct qcow header;
 };
@@ -73,7 +76,7 @@ struct survey_image {
 	char *what; /* for people */
 	enum survey_state state;
 	enum probe_end end;
-	char *error; /* NULL when it was opened; else what qemu-img said */
+	char *error;  /* NULL when it was opened; else what qemu-img said */
 	char **chain; /* file names as qemu-img says them, the image itself first */
 	size_t n_chain;
 };
@@ -96,8 +99,8 @@ int survey_failed(const struct survey *survey);
 /* Hosts whose beacons are read in every folder. host must be valid (beacon_host_valid). */
 void survey_add_host(struct survey *survey, const char *host);
 /*
- * The image at path, and everything behind it. format as the XML says it: NULL and "raw" have nothing behind
- * them. top: see struct survey_file.
+ * The image at path, and everything behind it. format as the XML says it: NULL and "raw" have
+ * nothing behind them. top: see struct survey_file.
  */
 void survey_add_file(struct survey *survey, const char *path, const char *format, bool top);
 void survey_add_folder(struct survey *survey, const char *path);
@@ -119,30 +122,35 @@ struct survey_device *survey_device(const struct survey *survey, const char *pat
 struct survey_image *survey_image(const struct survey *survey, const char *spec);
 /* The folders that were looked at, in order of arrival; NULL at the end. */
 struct survey_folder *survey_folder_at(const struct survey *survey, size_t i);
-/* An image of a scanned folder that has the file at path as its backing file; NULL when none was found. */
+/*
+ * An image of a scanned folder that has the file at path as its backing file; NULL when none was
+ * found.
+ */
 const struct survey_overlay *survey_overlay_of(const struct survey *survey, const char *path);
 
 /* One image of a chain, as QEMU would open it. */
 struct survey_step {
 	const char *name;
-	const struct survey_file *file; /* NULL: qemu-img opened it (over the network), or nobody could */
+	const struct survey_file
+	    *file; /* NULL: qemu-img opened it (over the network), or nobody could */
 	const struct survey_image *image; /* what qemu-img said of it; its state and error count */
 	const char *spec; /* set when qemu-img must be asked about it: see survey_add_image */
-	const char *format; /* of this image, as the XML or the image before it says; "" when it does not */
+	const char *
+	    format; /* of this image, as the XML or the image before it says; "" when it does not */
 	const char *problem; /* why the chain cannot be followed from here, or NULL */
 };
 
 /*
- * Walks the chain of an image: step is called for each of its files, links included, and returns false to
- * end the walk. The walk ends early at a file that was not seen. _device starts behind a device's header,
- * _image behind the first name that qemu-img said.
+ * Walks the chain of an image: step is called for each of its files, links included, and returns
+ * false to end the walk. The walk ends early at a file that was not seen. _device starts behind a
+ * device's header, _image behind the first name that qemu-img said.
  */
 typedef bool (*survey_walk_fn)(void *user, const struct survey_step *step);
-void survey_walk(const struct survey *survey, const char *path, const char *format, survey_walk_fn fn,
-		 void *user);
+void survey_walk(const struct survey *survey, const char *path, const char *format,
+		 survey_walk_fn fn, void *user);
 void survey_walk_device(const struct survey *survey, const struct survey_device *device,
 			const char *format, survey_walk_fn fn, void *user);
-void survey_walk_image(const struct survey *survey, const struct survey_image *image, survey_walk_fn fn,
-		       void *user);
+void survey_walk_image(const struct survey *survey, const struct survey_image *image,
+		       survey_walk_fn fn, void *user);
 
 #endif

@@ -1,6 +1,7 @@
 /*
- * One folder or one device, looked at in a child of its own. The child works on its copy of the survey and
- * answers with one JSON object a line, so that what it saw before a mount died is not lost.
+ * One folder or one device, looked at in a child of its own. The child works on its copy of the
+ * survey and answers with one JSON object a line, so that what it saw before a mount died is not
+ * lost.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -109,11 +110,12 @@ static void neighbour_add(struct survey *survey, const struct survey_file *file,
 		survey_file_get(survey, path);
 }
 
-static void file_look(struct survey *survey, const struct place *place, struct survey_file *file, int out)
+static void file_look(struct survey *survey, const struct place *place, struct survey_file *file,
+		      int out)
 {
 	struct json_object *obj = line_new("file");
 	const char *name = strrchr(file->path, '/') + 1;
-	struct qcow header = { 0 };
+	struct qcow header = {0};
 	int fd = image_open(place->dir, name, O_RDONLY), write_fd, rc;
 	bool became = false;
 	struct stat st;
@@ -161,8 +163,8 @@ out:
 }
 
 /* The image in this folder that has one of the instances' images as its backing file. */
-static void overlay_look(struct survey *survey, struct survey_folder *folder, const struct place *place,
-			 const char *name, int out)
+static void overlay_look(struct survey *survey, struct survey_folder *folder,
+			 const struct place *place, const char *name, int out)
 {
 	char path[PATH_MAX], backing[PATH_MAX];
 	const struct survey_file *known;
@@ -172,8 +174,8 @@ static void overlay_look(struct survey *survey, struct survey_folder *folder, co
 	struct stat st;
 	int fd;
 
-	if (snprintf(path, sizeof(path), "%s/%s", strcmp(folder->path, "/") ? folder->path : "", name) >=
-	    (int)sizeof(path))
+	if (snprintf(path, sizeof(path), "%s/%s", strcmp(folder->path, "/") ? folder->path : "",
+		     name) >= (int)sizeof(path))
 		return;
 	known = survey_file(survey, path);
 	if (known && known->raw)
@@ -181,8 +183,8 @@ static void overlay_look(struct survey *survey, struct survey_folder *folder, co
 	fd = image_open(place->dir, name, O_RDONLY);
 	if (fd < 0)
 		return;
-	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && !header_read(fd, &header) && header.backing[0] &&
-	    path_resolve(folder->path, header.backing, backing)) {
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode) && !header_read(fd, &header) &&
+	    header.backing[0] && path_resolve(folder->path, header.backing, backing)) {
 		backing_name = strrchr(backing, '/') + 1;
 		if (survey_index_find(&survey->names, backing_name)) {
 			obj = line_new("overlay");
@@ -194,8 +196,8 @@ static void overlay_look(struct survey *survey, struct survey_folder *folder, co
 	close(fd);
 }
 
-static void folder_scan(struct survey *survey, struct survey_folder *folder, const struct place *place,
-			int out)
+static void folder_scan(struct survey *survey, struct survey_folder *folder,
+			const struct place *place, int out)
 {
 	struct json_object *obj = line_new("scan");
 	struct dirent *entry;
@@ -204,7 +206,8 @@ static void folder_scan(struct survey *survey, struct survey_folder *folder, con
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 
 	while (dir && (entry = readdir(dir))) {
-		if (entry->d_name[0] == '.' || (entry->d_type != DT_REG && entry->d_type != DT_UNKNOWN))
+		if (entry->d_name[0] == '.' ||
+		    (entry->d_type != DT_REG && entry->d_type != DT_UNKNOWN))
 			continue;
 		if (looked++ == SURVEY_SCAN_MAX)
 			break;
@@ -283,14 +286,17 @@ void device_job(void *arg, int out)
 	struct survey_device *device = job->object;
 	struct json_object *obj = line_new("device");
 	char id[DISKID_SIZE];
-	struct qcow header = { 0 };
+	struct qcow header = {0};
 	int readonly = 0;
 	int fd = open(device->path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	int rc = fd < 0 ? -errno : diskid_block(device->path, id, sizeof(id));
 
 	json_object_object_add(obj, "error", json_object_new_int(rc));
 	if (!rc) {
-		/* Not opened for writing: closing such a descriptor makes udev probe the device again. */
+		/*
+		 * Not opened for writing: closing such a descriptor makes udev probe the device
+		 * again.
+		 */
 		if (!ioctl(fd, BLKROGET, &readonly) && readonly)
 			json_put_bool(obj, "readonly", true);
 		json_put_string(obj, "id", id);
@@ -300,4 +306,3 @@ void device_job(void *arg, int out)
 	if (fd >= 0)
 		close(fd);
 }
-

@@ -1,6 +1,6 @@
 /*
- * One question to qemu-img, in a child: `qemu-img info -U` never locks or writes. Its time, memory and output
- * are bounded (a crafted image can make it work for hours), and it dies with its parent.
+ * One question to qemu-img, in a child: `qemu-img info -U` never locks or writes. Its time, memory
+ * and output are bounded (a crafted image can make it work for hours), and it dies with its parent.
  */
 #include <errno.h>
 #include <poll.h>
@@ -31,8 +31,8 @@ static bool spec_is_gluster(const char *spec)
 }
 
 /*
- * A raw image has no chain to be told, so that it opens is all there is to know. qemu-io says that at once, by
- * its prompt, and is then ended; qemu-img would say it after it has closed the image.
+ * A raw image has no chain to be told, so that it opens is all there is to know. qemu-io says that
+ * at once, by its prompt, and is then ended; qemu-img would say it after it has closed the image.
  */
 static bool spec_is_prompted(const char *spec)
 {
@@ -46,12 +46,13 @@ bool image_is_slow(const struct survey_image *image)
 
 static _Noreturn void qemu_exec(const char *spec, int in, int out, int err)
 {
-	const struct rlimit cpu = { CPU_SECONDS_MAX, CPU_SECONDS_MAX };
-	const struct rlimit memory = { MEMORY_BYTES_MAX, MEMORY_BYTES_MAX };
-	char *const info[] = { "qemu-img", "info", "--backing-chain", "-U", "--output=json", (char *)spec, NULL };
-	char *const prompt[] = { "qemu-io", "-r", "-U", (char *)spec, NULL };
+	const struct rlimit cpu = {CPU_SECONDS_MAX, CPU_SECONDS_MAX};
+	const struct rlimit memory = {MEMORY_BYTES_MAX, MEMORY_BYTES_MAX};
+	char *const info[] = {"qemu-img",   "info", "--backing-chain", "-U", "--output=json",
+			      (char *)spec, NULL};
+	char *const prompt[] = {"qemu-io", "-r", "-U", (char *)spec, NULL};
 	char *const *argv = spec_is_prompted(spec) ? prompt : info;
-	char *const env[] = { "PATH=" SAFE_PATH, "LC_ALL=C", NULL };
+	char *const env[] = {"PATH=" SAFE_PATH, "LC_ALL=C", NULL};
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	setrlimit(RLIMIT_CPU, &cpu);
@@ -66,12 +67,14 @@ static _Noreturn void qemu_exec(const char *spec, int in, int out, int err)
 }
 
 /*
- * Reads both pipes to their ends; what is beyond the room is dropped, and *len then is the room. With prompt the
- * first word on stdout is enough.
+ * Reads both pipes to their ends; what is beyond the room is dropped, and *len then is the room.
+ * With prompt the first word on stdout is enough.
  */
-static void pipes_read(int fds[2], char *bufs[2], const size_t rooms[2], size_t lens[2], bool prompt)
+static void pipes_read(int fds[2], char *bufs[2], const size_t rooms[2], size_t lens[2],
+		       bool prompt)
 {
-	struct pollfd polls[2] = { { .fd = fds[0], .events = POLLIN }, { .fd = fds[1], .events = POLLIN } };
+	struct pollfd polls[2] = {{.fd = fds[0], .events = POLLIN},
+				  {.fd = fds[1], .events = POLLIN}};
 	char dropped[4096];
 
 	while ((polls[0].fd >= 0 || polls[1].fd >= 0) && !(prompt && lens[0])) {
@@ -83,8 +86,8 @@ static void pipes_read(int fds[2], char *bufs[2], const size_t rooms[2], size_t 
 
 			if (polls[i].fd < 0 || !polls[i].revents)
 				continue;
-			n = room ? read(fds[i], bufs[i] + lens[i], room) :
-				   read(fds[i], dropped, sizeof(dropped));
+			n = room ? read(fds[i], bufs[i] + lens[i], room)
+				 : read(fds[i], dropped, sizeof(dropped));
 			if (n <= 0 && !(n < 0 && errno == EINTR))
 				polls[i].fd = -1;
 			else if (n > 0 && room)
@@ -93,7 +96,10 @@ static void pipes_read(int fds[2], char *bufs[2], const size_t rooms[2], size_t 
 	}
 }
 
-/* qemu-img's own words, one line, without the long json: name at their front. Libraries may log before them. */
+/*
+ * qemu-img's own words, one line, without the long json: name at their front. Libraries may log
+ * before them.
+ */
 static void error_shorten(const char *spec, char *text)
 {
 	char *start = strstr(text, "qemu-img: "), *at;
@@ -124,8 +130,8 @@ static const char *parse_error(int rc)
 }
 
 /* What is wrong with the answer, or NULL; names are those of the chain. */
-static const char *answer_error(int status, const char *spec, const char *text, size_t len, char *error,
-				char ***names, size_t *n)
+static const char *answer_error(int status, const char *spec, const char *text, size_t len,
+				char *error, char ***names, size_t *n)
 {
 	int rc;
 
@@ -141,7 +147,8 @@ static const char *answer_error(int status, const char *spec, const char *text, 
 	return rc ? parse_error(rc) : NULL;
 }
 
-static void answer_write(int out, int status, const char *spec, const char *text, size_t len, char *error)
+static void answer_write(int out, int status, const char *spec, const char *text, size_t len,
+			 char *error)
 {
 	struct json_object *obj = json_object_new_object(), *chain = json_object_new_array();
 	char **names = NULL;
@@ -161,9 +168,9 @@ void image_job(void *arg, int out)
 	struct survey_job *job = arg;
 	struct survey_image *image = job->object;
 	static char text[IMGINFO_BYTES_MAX + 1], error[ERROR_BYTES_MAX + 1];
-	char *bufs[2] = { text, error };
-	const size_t rooms[2] = { sizeof(text), ERROR_BYTES_MAX };
-	size_t lens[2] = { 0, 0 };
+	char *bufs[2] = {text, error};
+	const size_t rooms[2] = {sizeof(text), ERROR_BYTES_MAX};
+	size_t lens[2] = {0, 0};
 	int input[2], output[2], errors[2], status = 1;
 	bool prompt = spec_is_prompted(image->spec);
 	pid_t pid;
@@ -179,7 +186,7 @@ void image_job(void *arg, int out)
 	if (pid < 0)
 		return;
 	/* Nothing is ever written to its input; its end would end qemu-io. */
-	pipes_read((int[2]){ output[0], errors[0] }, bufs, rooms, lens, prompt);
+	pipes_read((int[2]){output[0], errors[0]}, bufs, rooms, lens, prompt);
 	if (prompt && lens[0])
 		kill(pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
@@ -194,7 +201,8 @@ void image_read(struct survey *survey, struct survey_image *image, const struct 
 
 	image->end = probe->end;
 	image->state = SURVEY_LOST;
-	if (probe->end != PROBE_DONE || json_parse(probe->output ? probe->output : "", probe->output_len, &obj)) {
+	if (probe->end != PROBE_DONE ||
+	    json_parse(probe->output ? probe->output : "", probe->output_len, &obj)) {
 		if (probe->end == PROBE_DONE)
 			image->end = PROBE_FAILED;
 		return;
@@ -205,11 +213,13 @@ void image_read(struct survey *survey, struct survey_image *image, const struct 
 		image->error = survey_copy(survey, error);
 	if (!json_get_array(obj, "chain", &chain))
 		for (size_t i = 0; i < json_object_array_length(chain); i++) {
-			char **slot = survey_grow(survey, (void **)&image->chain, &image->n_chain, sizeof(*slot));
+			char **slot = survey_grow(survey, (void **)&image->chain, &image->n_chain,
+						  sizeof(*slot));
 
 			if (slot)
-				*slot = survey_copy(survey, json_object_get_string(
-								    json_object_array_get_idx(chain, i)));
+				*slot = survey_copy(
+				    survey,
+				    json_object_get_string(json_object_array_get_idx(chain, i)));
 		}
 	json_object_put(obj);
 }

@@ -35,7 +35,8 @@ struct survey {
 
 void *survey_index_find(const struct survey_index *index, const char *key);
 /* Finds or adds a zeroed object of size bytes; NULL fails the survey. */
-void *survey_index_get(struct survey *survey, struct survey_index *index, const char *key, size_t size);
+void *survey_index_get(struct survey *survey, struct survey_index *index, const char *key,
+		       size_t size);
 char *survey_copy(struct survey *survey, const char *text);
 /* Grows an array by one zeroed element; NULL fails the survey. */
 void *survey_grow(struct survey *survey, void **array, size_t *n, size_t size);
@@ -44,8 +45,8 @@ struct survey_file *survey_file_get(struct survey *survey, const char *path);
 /* path's folder ("/" for "/x") and its last part. */
 void path_split(const char *path, char folder[PATH_MAX], const char **ret_name);
 /*
- * The path that name means in an image or link that lies in folder. False when it is no path: "json:..",
- * "nbd://..", too long.
+ * The path that name means in an image or link that lies in folder. False when it is no path:
+ * "json:..", "nbd://..", too long.
  */
 bool path_resolve(const char *folder, const char *name, char path[PATH_MAX]);
 

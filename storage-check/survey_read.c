@@ -18,7 +18,8 @@ static int header_get(struct json_object *obj, struct qcow *header)
 	if (json_object_get_int(error))
 		return json_object_get_int(error);
 	if (json_copy_string(obj, "backing", header->backing, sizeof(header->backing)) ||
-	    json_copy_string(obj, "backing_format", header->backing_format, sizeof(header->backing_format)))
+	    json_copy_string(obj, "backing_format", header->backing_format,
+			     sizeof(header->backing_format)))
 		return -EBADMSG;
 	header->data_file = json_bool_or(obj, "data_file", true);
 	header->encrypted = json_bool_or(obj, "encrypted", true);
@@ -26,7 +27,8 @@ static int header_get(struct json_object *obj, struct qcow *header)
 	return 0;
 }
 
-static void beacons_get(struct survey *survey, struct survey_folder *folder, struct json_object *obj)
+static void beacons_get(struct survey *survey, struct survey_folder *folder,
+			struct json_object *obj)
 {
 	struct json_object *beacons;
 
@@ -35,9 +37,10 @@ static void beacons_get(struct survey *survey, struct survey_folder *folder, str
 	folder->n_beacons = 0;
 	if (json_get_object(obj, "beacons", &beacons))
 		return;
-	json_object_object_foreach(beacons, host, item) {
-		struct beacon *beacon = survey_grow(survey, (void **)&folder->beacons, &folder->n_beacons,
-						    sizeof(*beacon));
+	json_object_object_foreach(beacons, host, item)
+	{
+		struct beacon *beacon = survey_grow(survey, (void **)&folder->beacons,
+						    &folder->n_beacons, sizeof(*beacon));
 		struct json_object *age;
 
 		if (!beacon)
@@ -93,8 +96,8 @@ static void file_get(struct survey *survey, struct json_object *obj)
 
 static void overlay_get(struct survey *survey, struct json_object *obj)
 {
-	struct survey_overlay *overlay = survey_grow(survey, (void **)&survey->overlays, &survey->n_overlays,
-						     sizeof(*overlay));
+	struct survey_overlay *overlay =
+	    survey_grow(survey, (void **)&survey->overlays, &survey->n_overlays, sizeof(*overlay));
 
 	if (!overlay)
 		return;
@@ -118,7 +121,10 @@ static void line_get(struct survey *survey, struct survey_folder *folder, struct
 	}
 }
 
-/* The next complete line of a child's output as JSON; a child that was killed may have left half a line. */
+/*
+ * The next complete line of a child's output as JSON; a child that was killed may have left half a
+ * line.
+ */
 static struct json_object *line_next(const char **text)
 {
 	struct json_object *obj = NULL;

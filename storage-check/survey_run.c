@@ -1,4 +1,6 @@
-/* The rounds of a survey: walk as far as is known, look at what is new, until there is nothing new. */
+/*
+ * The rounds of a survey: walk as far as is known, look at what is new, until there is nothing new.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +14,7 @@
 /* One walk that collects what has to be looked at. */
 struct collect {
 	struct survey *survey;
-	bool top;   /* nothing but links so far: this is the instance's own image */
+	bool top; /* nothing but links so far: this is the instance's own image */
 };
 
 static void top_mark(struct survey *survey, struct survey_file *file)
@@ -49,7 +51,8 @@ static bool collect_step(void *user, const struct survey_step *step)
 	if (file->state == SURVEY_SEEN && !file->link)
 		collect->top = false;
 	if (file->state == SURVEY_SEEN && file->block)
-		survey_index_get(survey, &survey->devices, file->path, sizeof(struct survey_device));
+		survey_index_get(survey, &survey->devices, file->path,
+				 sizeof(struct survey_device));
 	return true;
 }
 
@@ -57,7 +60,7 @@ static void targets_collect(struct survey *survey)
 {
 	for (size_t i = 0; i < survey->n_targets && !survey->failed; i++) {
 		struct survey_target *target = &survey->targets[i];
-		struct collect collect = { survey, target->top };
+		struct collect collect = {survey, target->top};
 		struct survey_device *device = survey_device(survey, target->path);
 
 		if (!target->device)
@@ -68,7 +71,7 @@ static void targets_collect(struct survey *survey)
 			survey_walk_device(survey, device, target->format, collect_step, &collect);
 	}
 	for (size_t i = 0; i < survey->images.n && !survey->failed; i++) {
-		struct collect collect = { survey, false };
+		struct collect collect = {survey, false};
 
 		survey_walk_image(survey, survey->images.items[i], collect_step, &collect);
 	}
@@ -107,10 +110,9 @@ static void round_add(struct round *round, const char *kind, void *object, void 
 		return;
 	/* An object's first member is its path or spec. */
 	snprintf(round->keys[round->n], sizeof(round->keys[0]), "%s:%s", kind, *(char **)object);
-	round->jobs[round->n] = (struct survey_job){ round->survey, object };
-	round->probes[round->n] = (struct probe){ .key = round->keys[round->n],
-						  .run = run,
-						  .arg = &round->jobs[round->n] };
+	round->jobs[round->n] = (struct survey_job){round->survey, object};
+	round->probes[round->n] =
+	    (struct probe){.key = round->keys[round->n], .run = run, .arg = &round->jobs[round->n]};
 	round->n++;
 }
 
@@ -126,7 +128,8 @@ static void images_fill(struct round *round)
 		if (image->state == SURVEY_WANTED)
 			round_add(round, "image", image, image_job);
 		if (round->n > n && image_is_slow(image))
-			round->probes[n].timeout_ms = survey->limits.probe_timeout_ms + SLOW_CLOSE_MS;
+			round->probes[n].timeout_ms =
+			    survey->limits.probe_timeout_ms + SLOW_CLOSE_MS;
 	}
 }
 
@@ -163,7 +166,7 @@ static void round_read(struct round *round)
 static bool round_run(struct survey *survey, const struct probe_limits *limits)
 {
 	size_t room = survey->folders.n + survey->devices.n + survey->images.n;
-	struct round round = { .survey = survey, .room = room };
+	struct round round = {.survey = survey, .room = room};
 	bool more = false;
 
 	round.probes = calloc(room + 1, sizeof(*round.probes));
@@ -189,10 +192,10 @@ out:
 void survey_run(struct survey *survey)
 {
 	struct probe_limits limits = {
-		.lock_dir = survey->limits.lock_dir,
-		.parallel = survey->limits.parallel,
-		.timeout_ms = survey->limits.probe_timeout_ms,
-		.until_ms = clock_boot_ms() + survey->limits.total_ms,
+	    .lock_dir = survey->limits.lock_dir,
+	    .parallel = survey->limits.parallel,
+	    .timeout_ms = survey->limits.probe_timeout_ms,
+	    .until_ms = clock_boot_ms() + survey->limits.total_ms,
 	};
 
 	/* Each round but the last sees one more image of some chain, so the rounds are bounded. */

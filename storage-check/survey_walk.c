@@ -1,4 +1,7 @@
-/* Following an image's chain by what was seen of it: symbolic links, headers, and what qemu-img said. */
+/*
+ * Following an image's chain by what was seen of it: symbolic links, headers, and what qemu-img
+ * said.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,12 +46,14 @@ bool path_resolve(const char *folder, const char *name, char path[PATH_MAX])
 	return len > 0 && len < PATH_MAX;
 }
 
-/* Schemes whose server every host can reach under the same name. A "json:" may hide a local file. */
+/*
+ * Schemes whose server every host can reach under the same name. A "json:" may hide a local file.
+ */
 static bool name_is_network(const char *name)
 {
-	static const char *const schemes[] = { "nbd://", "nbd+tcp://", "iscsi://", "rbd:", "gluster://",
-					       "gluster+tcp://", "nfs://", "http://", "https://", "ftp://",
-					       "ftps://", "ssh://" };
+	static const char *const schemes[] = {
+	    "nbd://", "nbd+tcp://", "iscsi://", "rbd:",	  "gluster://", "gluster+tcp://",
+	    "nfs://", "http://",    "https://", "ftp://", "ftps://",	"ssh://"};
 
 	for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
 		if (!strncmp(name, schemes[i], strlen(schemes[i])))
@@ -73,10 +78,14 @@ static bool walk_call(const struct walk *walk, struct survey_step step)
 	return walk->fn(walk->user, &step);
 }
 
-/* One name of qemu-img's answer: a file of this host, with the links that lead to it, or the network's. */
-static bool image_name_walk(const struct walk *walk, const struct survey_image *image, const char *name)
+/*
+ * One name of qemu-img's answer: a file of this host, with the links that lead to it, or the
+ * network's.
+ */
+static bool image_name_walk(const struct walk *walk, const struct survey_image *image,
+			    const char *name)
 {
-	struct survey_step step = { .name = name, .image = image, .format = "raw" };
+	struct survey_step step = {.name = name, .image = image, .format = "raw"};
 	struct walk file = *walk;
 
 	if (path_resolve(walk->folder, name, file.path)) {
@@ -104,11 +113,12 @@ static void image_walk(const struct walk *walk, const struct survey_image *image
 static void image_continue(struct walk *walk, const char *format)
 {
 	char *spec = image_spec_of_file(walk->path, format);
-	struct survey_step step = { .name = walk->path, .format = format, .spec = spec };
+	struct survey_step step = {.name = walk->path, .format = format, .spec = spec};
 
 	if (spec)
 		step.image = survey_image(walk->survey, spec);
-	if (walk_call(walk, step) && step.image && step.image->state == SURVEY_SEEN && !step.image->error)
+	if (walk_call(walk, step) && step.image && step.image->state == SURVEY_SEEN &&
+	    !step.image->error)
 		image_walk(walk, step.image);
 	free(spec);
 }
@@ -144,12 +154,16 @@ static bool walk_step(struct walk *walk)
 	const struct survey_file *file = survey_file(walk->survey, walk->path);
 	char here[PATH_MAX], next[PATH_MAX];
 
-	if (!walk_call(walk, (struct survey_step){ .name = walk->path, .file = file,
-						    .format = walk->format }) || !file ||
-	    file->state != SURVEY_SEEN || file->read_error)
+	if (!walk_call(
+		walk,
+		(struct survey_step){.name = walk->path, .file = file, .format = walk->format}) ||
+	    !file || file->state != SURVEY_SEEN || file->read_error)
 		return false;
 	if (file->link) {
-		/* QEMU opens the link by its own name: what its image names is relative to the link. */
+		/*
+		 * QEMU opens the link by its own name: what its image names is relative to the
+		 * link.
+		 */
 		path_split(walk->path, here, NULL);
 		if (!path_resolve(here, file->link, next))
 			return false;
@@ -170,14 +184,15 @@ static void walk_go(struct walk *walk)
 		if (!walk_step(walk))
 			return;
 	walk_call(walk, (struct survey_step){
-				.name = walk->path,
-				.problem = "its chain has too many images or goes round in a circle" });
+			    .name = walk->path,
+			    .problem = "its chain has too many images or goes round in a circle"});
 }
 
-void survey_walk(const struct survey *survey, const char *path, const char *format, survey_walk_fn fn,
-		 void *user)
+void survey_walk(const struct survey *survey, const char *path, const char *format,
+		 survey_walk_fn fn, void *user)
 {
-	struct walk walk = { .survey = survey, .fn = fn, .user = user, .format = format ? format : "raw" };
+	struct walk walk = {
+	    .survey = survey, .fn = fn, .user = user, .format = format ? format : "raw"};
 
 	snprintf(walk.path, sizeof(walk.path), "%s", path);
 	path_split(path, walk.folder, NULL);
@@ -187,7 +202,8 @@ void survey_walk(const struct survey *survey, const char *path, const char *form
 void survey_walk_device(const struct survey *survey, const struct survey_device *device,
 			const char *format, survey_walk_fn fn, void *user)
 {
-	struct walk walk = { .survey = survey, .fn = fn, .user = user, .format = format ? format : "raw" };
+	struct walk walk = {
+	    .survey = survey, .fn = fn, .user = user, .format = format ? format : "raw"};
 
 	if (device->state != SURVEY_SEEN || device->error || !strcmp(walk.format, "raw"))
 		return;
@@ -199,10 +215,10 @@ void survey_walk_device(const struct survey *survey, const struct survey_device 
 		walk_go(&walk);
 }
 
-void survey_walk_image(const struct survey *survey, const struct survey_image *image, survey_walk_fn fn,
-		       void *user)
+void survey_walk_image(const struct survey *survey, const struct survey_image *image,
+		       survey_walk_fn fn, void *user)
 {
-	struct walk walk = { .survey = survey, .fn = fn, .user = user, .folder = "/" };
+	struct walk walk = {.survey = survey, .fn = fn, .user = user, .folder = "/"};
 
 	if (image->state == SURVEY_SEEN && !image->error)
 		image_walk(&walk, image);

@@ -18,7 +18,7 @@ bool diskid_is_global(const char *id)
 }
 
 static int text_format(char *buf, size_t size, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+    __attribute__((format(printf, 3, 4)));
 
 static int text_format(char *buf, size_t size, const char *format, ...)
 {
@@ -41,7 +41,8 @@ static int place_of_missing(const char *path, char place[PATH_MAX], const char *
 	/* A link that leads nowhere says nothing about where the file will be. */
 	if (!slash || !slash[1] || !lstat(path, &st))
 		return -ENOENT;
-	if (text_format(folder, sizeof(folder), "%.*s", slash == path ? 1 : (int)(slash - path), path))
+	if (text_format(folder, sizeof(folder), "%.*s", slash == path ? 1 : (int)(slash - path),
+			path))
 		return -ENAMETOOLONG;
 	if (!realpath(folder, place))
 		return -errno;
@@ -79,7 +80,8 @@ static bool uuid_valid(const char *text)
 	for (int i = 0; i < DISKID_UUID_SIZE - 1; i++) {
 		bool hyphen = i == 8 || i == 13 || i == 18 || i == 23;
 
-		if (hyphen ? text[i] != '-' : !isdigit((unsigned char)text[i]) && (text[i] < 'a' || text[i] > 'f'))
+		if (hyphen ? text[i] != '-'
+			   : !isdigit((unsigned char)text[i]) && (text[i] < 'a' || text[i] > 'f'))
 			return false;
 	}
 	return true;
@@ -125,7 +127,7 @@ out:
 int diskid_file(const char *path, struct diskid *ret)
 {
 	char place[PATH_MAX], name[NAME_MAX + 1], mark[DISKID_UUID_SIZE];
-	struct diskid made = { "", "" };
+	struct diskid made = {"", ""};
 	struct stat st;
 	int rc;
 
@@ -141,7 +143,8 @@ int diskid_file(const char *path, struct diskid *ret)
 	if (!rc)
 		rc = text_format(made.id, sizeof(made.id), "file:%s:%s", mark, name);
 	else if (rc == -ENOENT || rc == -EBADMSG || rc == -ENOTDIR || rc == -ELOOP || rc == -EACCES)
-		rc = text_format(made.id, sizeof(made.id), "path:%s/%s", strcmp(place, "/") ? place : "", name);
+		rc = text_format(made.id, sizeof(made.id), "path:%s/%s",
+				 strcmp(place, "/") ? place : "", name);
 	strcpy(made.place, place);
 out:
 	if (!rc)
@@ -151,7 +154,7 @@ out:
 
 int diskid_of(const struct domxml_disk *disk, struct diskid *ret)
 {
-	struct diskid made = { "", "" };
+	struct diskid made = {"", ""};
 	int rc = -EOPNOTSUPP;
 
 	switch (disk->kind) {
@@ -180,8 +183,8 @@ static const char *port_default(const char *protocol)
 	static const struct {
 		const char *protocol, *port;
 	} ports[] = {
-		{ "nbd", "10809" }, { "iscsi", "3260" }, { "ssh", "22" }, { "http", "80" }, { "https", "443" },
-		{ "ftp", "21" }, { "ftps", "990" },
+	    {"nbd", "10809"}, {"iscsi", "3260"}, {"ssh", "22"},	  {"http", "80"},
+	    {"https", "443"}, {"ftp", "21"},	 {"ftps", "990"},
 	};
 
 	for (size_t i = 0; i < sizeof(ports) / sizeof(ports[0]); i++)

@@ -1,7 +1,7 @@
 /*
- * The identity of a block device, from sysfs and the udev database: what the device itself says, never its
- * name on this host. Follows Documentation/ABI/testing/sysfs-block, lvm2's dm uuids ("LVM-" and two
- * uuids of 32 characters), multipath-tools' ("mpath-" and the WWID).
+ * The identity of a block device, from sysfs and the udev database: what the device itself says,
+ * never its name on this host. Follows Documentation/ABI/testing/sysfs-block, lvm2's dm uuids
+ * ("LVM-" and two uuids of 32 characters), multipath-tools' ("mpath-" and the WWID).
  */
 #include <ctype.h>
 #include <errno.h>
@@ -24,7 +24,9 @@ static int id_format(char *id, size_t size, const char *kind, const char *text, 
 	return len < 0 || (size_t)len >= size ? -ENAMETOOLONG : 0;
 }
 
-/* One line, white space inside squeezed to "_" and none at the ends; false when there is nothing. */
+/*
+ * One line, white space inside squeezed to "_" and none at the ends; false when there is nothing.
+ */
 static bool text_squeeze(char *text, size_t len)
 {
 	size_t used = 0;
@@ -124,10 +126,11 @@ static int vpd80_identity(const char *device, const char *behind, char *id, size
 	return id_format(id, size, "serial", serial, behind);
 }
 
-static int udev_identity(const char *udev, unsigned int major, unsigned int minor, const char *behind,
-			 char *id, size_t size)
+static int udev_identity(const char *udev, unsigned int major, unsigned int minor,
+			 const char *behind, char *id, size_t size)
 {
-	static const char *const keys[] = { "E:DM_UUID=", "E:ID_WWN_WITH_EXTENSION=", "E:ID_WWN=", "E:ID_SERIAL=" };
+	static const char *const keys[] = {
+	    "E:DM_UUID=", "E:ID_WWN_WITH_EXTENSION=", "E:ID_WWN=", "E:ID_SERIAL="};
 	char name[32], text[16384], *line;
 	int rc = -ENODATA;
 
@@ -143,7 +146,8 @@ static int udev_identity(const char *udev, unsigned int major, unsigned int mino
 		snprintf(value, sizeof(value), "%s", line + strlen(keys[i]));
 		if (!text_squeeze(value, strlen(value)))
 			continue;
-		rc = i == 0 ? dm_identity(value, behind, id, size) : wwid_identity(value, behind, id, size);
+		rc = i == 0 ? dm_identity(value, behind, id, size)
+			    : wwid_identity(value, behind, id, size);
 	}
 	return rc;
 }
@@ -164,16 +168,19 @@ static int number_read(const char *device, unsigned int *major, unsigned int *mi
 {
 	char text[TEXT_SIZE];
 
-	return attr_read(device, "dev", text) && sscanf(text, "%9u:%9u", major, minor) == 2 ? 0 : -ENODATA;
+	return attr_read(device, "dev", text) && sscanf(text, "%9u:%9u", major, minor) == 2
+		   ? 0
+		   : -ENODATA;
 }
 
-int diskid_device(const char *sysfs, const char *udev, unsigned int major, unsigned int minor, char *id,
-		  size_t size)
+int diskid_device(const char *sysfs, const char *udev, unsigned int major, unsigned int minor,
+		  char *id, size_t size)
 {
 	char device[PATH_MAX], text[TEXT_SIZE], behind[32] = "";
 	int rc = -ENODATA;
 
-	if ((size_t)snprintf(device, sizeof(device), "%s/dev/block/%u:%u", sysfs, major, minor) >= sizeof(device))
+	if ((size_t)snprintf(device, sizeof(device), "%s/dev/block/%u:%u", sysfs, major, minor) >=
+	    sizeof(device))
 		return -ENAMETOOLONG;
 	partition_resolve(device, behind);
 	if (behind[0] && number_read(device, &major, &minor))
@@ -184,7 +191,8 @@ int diskid_device(const char *sysfs, const char *udev, unsigned int major, unsig
 		rc = wwid_identity(text, behind, id, size);
 	if (rc == -ENODATA)
 		rc = udev_identity(udev, major, minor, behind, id, size);
-	if (rc == -ENODATA && (attr_read(device, "serial", text) || attr_read(device, "device/serial", text)) &&
+	if (rc == -ENODATA &&
+	    (attr_read(device, "serial", text) || attr_read(device, "device/serial", text)) &&
 	    !serial_is_weak(text))
 		rc = id_format(id, size, "serial", text, behind);
 	if (rc == -ENODATA)
@@ -202,7 +210,11 @@ int diskid_block(const char *path, char *id, size_t size)
 		return -errno;
 	if (!S_ISBLK(st.st_mode))
 		return -ENOTBLK;
-	rc = diskid_device("/sys", "/run/udev/data", major(st.st_rdev), minor(st.st_rdev), id, size);
-	/* A kernel name like /dev/dm-3 changes from boot to boot; the name that was given is more stable. */
+	rc =
+	    diskid_device("/sys", "/run/udev/data", major(st.st_rdev), minor(st.st_rdev), id, size);
+	/*
+	 * A kernel name like /dev/dm-3 changes from boot to boot; the name that was given is more
+	 * stable.
+	 */
 	return rc == -ENODATA ? id_format(id, size, "path", path, "") : rc;
 }

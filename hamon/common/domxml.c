@@ -1,4 +1,7 @@
-/* What an instance is: name, uuid, size. Disks, devices and hamon's metadata have files of their own. */
+/*
+ * What an instance is: name, uuid, size. Disks, devices and hamon's metadata have files of their
+ * own.
+ */
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -12,11 +15,11 @@ static const struct unit {
 	const char *name;
 	uint64_t bytes;
 } units[] = {
-	{ "b", 1 }, { "bytes", 1 },
-	{ "KB", 1000 }, { "k", 1ull << 10 }, { "KiB", 1ull << 10 },
-	{ "MB", 1000000 }, { "M", 1ull << 20 }, { "MiB", 1ull << 20 },
-	{ "GB", 1000000000 }, { "G", 1ull << 30 }, { "GiB", 1ull << 30 },
-	{ "TB", 1000000000000 }, { "T", 1ull << 40 }, { "TiB", 1ull << 40 },
+    {"b", 1},	       {"bytes", 1},	    {"KB", 1000},
+    {"k", 1ull << 10}, {"KiB", 1ull << 10}, {"MB", 1000000},
+    {"M", 1ull << 20}, {"MiB", 1ull << 20}, {"GB", 1000000000},
+    {"G", 1ull << 30}, {"GiB", 1ull << 30}, {"TB", 1000000000000},
+    {"T", 1ull << 40}, {"TiB", 1ull << 40},
 };
 
 static bool number_parse(const char *text, uint64_t *ret)
@@ -43,7 +46,8 @@ static void memory_parse(struct tree *tree, const xmlNode *domain, struct domxml
 	if (!node)
 		goto out;
 	if (!number_parse(text, &number) || !scale || number > UINT64_MAX / 2 / scale)
-		tree_fail(tree, -EINVAL, "<memory> is \"%.40s\" \"%.16s\", expected a number and a unit like KiB",
+		tree_fail(tree, -EINVAL,
+			  "<memory> is \"%.40s\" \"%.16s\", expected a number and a unit like KiB",
 			  text ? text : "", name ? name : "");
 	else
 		dom->memory_mib = (number * scale + (1 << 20) - 1) >> 20;
@@ -58,7 +62,8 @@ static void vcpus_parse(struct tree *tree, const xmlNode *domain, struct domxml 
 	uint64_t number = 1;
 
 	if (text && (!number_parse(text, &number) || !number || number > 65535))
-		tree_fail(tree, -EINVAL, "<vcpu> is \"%.40s\", expected a number from 1 to 65535", text);
+		tree_fail(tree, -EINVAL, "<vcpu> is \"%.40s\", expected a number from 1 to 65535",
+			  text);
 	else
 		dom->vcpus = (unsigned int)number;
 	free(text);
@@ -91,14 +96,18 @@ static void identity_parse(struct tree *tree, const xmlNode *domain, struct domx
 	if (!dom->name)
 		tree_fail(tree, -EINVAL, "the domain has no <name>");
 	else if (strlen(dom->name) > 255)
-		tree_fail(tree, -EINVAL, "<name> has %zu bytes, expected at most 255", strlen(dom->name));
+		tree_fail(tree, -EINVAL, "<name> has %zu bytes, expected at most 255",
+			  strlen(dom->name));
 	for (const char *c = dom->name; c && *c; c++)
 		if (*c == '/' || iscntrl((unsigned char)*c))
-			tree_fail(tree, -EINVAL, "<name> has the character 0x%02x, expected no slash and no control character",
+			tree_fail(tree, -EINVAL,
+				  "<name> has the character 0x%02x, expected no slash and no "
+				  "control character",
 				  (unsigned char)*c);
 	if (uuid && !uuid_normalize(uuid, dom->uuid)) {
 		dom->uuid[0] = '\0';
-		tree_fail(tree, -EINVAL, "<uuid> is \"%.60s\", expected 32 hexadecimal digits", uuid);
+		tree_fail(tree, -EINVAL, "<uuid> is \"%.60s\", expected 32 hexadecimal digits",
+			  uuid);
 	}
 	free(uuid);
 }

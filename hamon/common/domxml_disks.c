@@ -1,4 +1,6 @@
-/* Everything that an instance opens as storage: <disk>, and the files that <os> and <memory> name. */
+/*
+ * Everything that an instance opens as storage: <disk>, and the files that <os> and <memory> name.
+ */
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -11,8 +13,8 @@
 
 static struct domxml_disk *disk_add(struct tree *tree, struct domxml *dom, const char *what)
 {
-	struct domxml_disk *disk = tree_grow(tree, (void **)&dom->disks, &dom->n_disks, sizeof(*disk),
-					     DOMXML_DISKS_MAX, "disks");
+	struct domxml_disk *disk = tree_grow(tree, (void **)&dom->disks, &dom->n_disks,
+					     sizeof(*disk), DOMXML_DISKS_MAX, "disks");
 
 	if (!disk)
 		return NULL;
@@ -28,19 +30,23 @@ static void source_check(struct tree *tree, const struct domxml_disk *disk)
 	if (!disk->source)
 		return;
 	if (strlen(disk->source) > SOURCE_MAX)
-		tree_fail(tree, -EINVAL, "disk %.32s: the source has %zu bytes, expected at most %d", target,
+		tree_fail(tree, -EINVAL,
+			  "disk %.32s: the source has %zu bytes, expected at most %d", target,
 			  strlen(disk->source), SOURCE_MAX);
-	else if ((disk->kind == DOMXML_FILE || disk->kind == DOMXML_BLOCK) && disk->source[0] != '/')
-		tree_fail(tree, -EINVAL, "disk %.32s: the source is \"%.64s\", expected an absolute path",
-			  target, disk->source);
+	else if ((disk->kind == DOMXML_FILE || disk->kind == DOMXML_BLOCK) &&
+		 disk->source[0] != '/')
+		tree_fail(tree, -EINVAL,
+			  "disk %.32s: the source is \"%.64s\", expected an absolute path", target,
+			  disk->source);
 }
 
 static void servers_parse(struct tree *tree, const xmlNode *source, struct domxml_disk *disk)
 {
-	for (xmlNode *node = tree_child(source, NULL, "host"); node; node = tree_next(node, NULL, "host")) {
-		struct domxml_server *server = tree_grow(tree, (void **)&disk->servers, &disk->n_servers,
-							 sizeof(*server), DOMXML_SERVERS_MAX,
-							 "servers of one disk");
+	for (xmlNode *node = tree_child(source, NULL, "host"); node;
+	     node = tree_next(node, NULL, "host")) {
+		struct domxml_server *server =
+		    tree_grow(tree, (void **)&disk->servers, &disk->n_servers, sizeof(*server),
+			      DOMXML_SERVERS_MAX, "servers of one disk");
 
 		if (!server)
 			return;
@@ -103,10 +109,11 @@ static void source_parse(struct tree *tree, const xmlNode *source, struct domxml
 }
 
 /*
- * <backingStore> overrides what the image itself says, so it is part of the truth. An empty one ends the
- * chain, as no entry does: then the image speaks for itself.
+ * <backingStore> overrides what the image itself says, so it is part of the truth. An empty one
+ * ends the chain, as no entry does: then the image speaks for itself.
  */
-static void backing_parse(struct tree *tree, const xmlNode *node, struct domxml_disk *disk, int depth)
+static void backing_parse(struct tree *tree, const xmlNode *node, struct domxml_disk *disk,
+			  int depth)
 {
 	xmlNode *format = tree_child(node, NULL, "format");
 	struct domxml_disk *backing;
@@ -114,7 +121,8 @@ static void backing_parse(struct tree *tree, const xmlNode *node, struct domxml_
 	if (!node || !xmlHasNsProp((xmlNode *)node, BAD_CAST "type", NULL) || tree->rc)
 		return;
 	if (depth > DOMXML_BACKING_MAX) {
-		tree_fail(tree, -E2BIG, "more than %d backing images of one disk", DOMXML_BACKING_MAX);
+		tree_fail(tree, -E2BIG, "more than %d backing images of one disk",
+			  DOMXML_BACKING_MAX);
 		return;
 	}
 	backing = calloc(1, sizeof(*backing));
@@ -145,12 +153,14 @@ static void disk_parse(struct tree *tree, const xmlNode *node, struct domxml *do
 		return;
 	disk->target = tree_attr(tree, tree_child(node, NULL, "target"), "dev");
 	if (!disk->target || strlen(disk->target) > 64)
-		tree_fail(tree, -EINVAL, "disk %zu has no <target dev> of at most 64 bytes", dom->n_disks);
+		tree_fail(tree, -EINVAL, "disk %zu has no <target dev> of at most 64 bytes",
+			  dom->n_disks);
 	disk->type = tree_attr(tree, node, "type");
 	if (!disk->type)
 		disk->type = tree_format(tree, "file");
 	disk->format = tree_attr(tree, tree_child(node, NULL, "driver"), "type");
-	disk->readonly = tree_child(node, NULL, "readonly") || (disk->what && !strcmp(disk->what, "cdrom"));
+	disk->readonly =
+	    tree_child(node, NULL, "readonly") || (disk->what && !strcmp(disk->what, "cdrom"));
 	disk->shareable = tree_child(node, NULL, "shareable") != NULL;
 	disk->mirror = tree_child(node, NULL, "mirror") != NULL;
 	disk->auth_user = tree_attr(tree, tree_child(node, NULL, "auth"), "username");
@@ -162,8 +172,9 @@ static void disk_parse(struct tree *tree, const xmlNode *node, struct domxml *do
 	if (source)
 		source_parse(tree, source, disk);
 	else
-		disk->kind = strcmp(disk->type, "vhostuser") && strcmp(disk->type, "nvme") ? DOMXML_EMPTY :
-											      DOMXML_OTHER;
+		disk->kind = strcmp(disk->type, "vhostuser") && strcmp(disk->type, "nvme")
+				 ? DOMXML_EMPTY
+				 : DOMXML_OTHER;
 	backing_parse(tree, tree_child(node, NULL, "backingStore"), disk, 1);
 }
 
@@ -221,13 +232,15 @@ static void nvram_parse(struct tree *tree, const xmlNode *os, struct domxml *dom
 
 static void os_parse(struct tree *tree, const xmlNode *domain, struct domxml *dom)
 {
-	static const char *const names[] = { "loader", "kernel", "initrd", "dtb" };
+	static const char *const names[] = {"loader", "kernel", "initrd", "dtb"};
 	xmlNode *os = tree_child(domain, NULL, "os");
 	xmlNode *acpi = tree_child(os, NULL, "acpi");
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
-		file_add(tree, dom, names[i], names[i], tree_text(tree, tree_child(os, NULL, names[i])), true);
-	for (xmlNode *node = tree_child(acpi, NULL, "table"); node; node = tree_next(node, NULL, "table"))
+		file_add(tree, dom, names[i], names[i],
+			 tree_text(tree, tree_child(os, NULL, names[i])), true);
+	for (xmlNode *node = tree_child(acpi, NULL, "table"); node;
+	     node = tree_next(node, NULL, "table"))
 		file_add(tree, dom, "acpi", "acpi", tree_text(tree, node), true);
 	if (os)
 		nvram_parse(tree, os, dom);

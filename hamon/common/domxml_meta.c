@@ -10,12 +10,12 @@
 #define META_NAME_MAX 64
 
 /* Says what is wrong with one attribute; the first error wins. */
-static void meta_fail(struct tree *tree, struct domxml_meta *meta, const char *attr, const char *value,
-		      const char *expected)
+static void meta_fail(struct tree *tree, struct domxml_meta *meta, const char *attr,
+		      const char *value, const char *expected)
 {
 	if (!meta->error)
-		meta->error = tree_format(tree, "hamon:instance %s=\"%.64s\": expected %s", attr, value,
-					  expected);
+		meta->error = tree_format(tree, "hamon:instance %s=\"%.64s\": expected %s", attr,
+					  value, expected);
 }
 
 static bool name_valid(const char *name, size_t len)
@@ -28,8 +28,8 @@ static bool name_valid(const char *name, size_t len)
 	return true;
 }
 
-static void hosts_parse(struct tree *tree, struct domxml_meta *meta, const char *attr, const char *value,
-			char ***hosts, size_t *n_hosts)
+static void hosts_parse(struct tree *tree, struct domxml_meta *meta, const char *attr,
+			const char *value, char ***hosts, size_t *n_hosts)
 {
 	static const char between[] = " \t\r\n,";
 
@@ -57,13 +57,15 @@ static void priority_parse(struct tree *tree, struct domxml_meta *meta, const ch
 	char *end;
 	unsigned long number = strtoul(value, &end, 10);
 
-	if (!isdigit((unsigned char)value[0]) || *end || strlen(value) > 4 || number > DOMXML_PRIORITY_MAX)
+	if (!isdigit((unsigned char)value[0]) || *end || strlen(value) > 4 ||
+	    number > DOMXML_PRIORITY_MAX)
 		meta_fail(tree, meta, "priority", value, "a number from 0 to 1000");
 	else
 		meta->priority = (int)number;
 }
 
-static void attr_parse(struct tree *tree, struct domxml_meta *meta, const char *name, const char *value)
+static void attr_parse(struct tree *tree, struct domxml_meta *meta, const char *name,
+		       const char *value)
 {
 	if (!strcmp(name, "protected")) {
 		if (strcmp(value, "yes") && strcmp(value, "no"))

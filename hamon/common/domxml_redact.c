@@ -1,4 +1,7 @@
-/* The same XML without its secrets. When in doubt a value is hidden: this is text for people, not for libvirt. */
+/*
+ * The same XML without its secrets. When in doubt a value is hidden: this is text for people, not
+ * for libvirt.
+ */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,10 +10,10 @@
 
 #define HIDDEN "(hidden)"
 
-static const char *const secret_attrs[] = { "passwd", "password", "passphrase", "secret" };
+static const char *const secret_attrs[] = {"passwd", "password", "passphrase", "secret"};
 /* Text of these: cookies of http disks, launch keys, what cloud-init reads from the firmware. */
 static const char *const secret_texts[] = {
-	"cookie", "password", "passwd", "passphrase", "secret", "session", "dhCert",
+    "cookie", "password", "passwd", "passphrase", "secret", "session", "dhCert",
 };
 
 static bool word_in(const char *word, const char *const *list, size_t n)
@@ -25,9 +28,12 @@ static bool text_is_secret(const xmlNode *node)
 {
 	const xmlNode *parent = node->parent;
 
-	if (word_in((const char *)node->name, secret_texts, sizeof(secret_texts) / sizeof(secret_texts[0])))
+	if (word_in((const char *)node->name, secret_texts,
+		    sizeof(secret_texts) / sizeof(secret_texts[0])))
 		return true;
-	/* <sysinfo type='fwcfg'> and <oemStrings> carry ignition files and cloud-init credentials. */
+	/*
+	 * <sysinfo type='fwcfg'> and <oemStrings> carry ignition files and cloud-init credentials.
+	 */
 	return tree_is(node, "entry") && parent && parent->type == XML_ELEMENT_NODE &&
 	       (tree_is(parent, "oemStrings") || tree_is(parent, "sysinfo"));
 }

@@ -20,10 +20,11 @@ void tree_fail(struct tree *tree, int rc, const char *format, ...)
 }
 
 /*
- * A document type is where entities are declared. libvirt never writes one, so the parser stops at its first
- * byte, whatever the encoding: nothing of it is ever evaluated.
+ * A document type is where entities are declared. libvirt never writes one, so the parser stops at
+ * its first byte, whatever the encoding: nothing of it is ever evaluated.
  */
-static void doctype_refuse(void *user, const xmlChar *name, const xmlChar *id, const xmlChar *system)
+static void doctype_refuse(void *user, const xmlChar *name, const xmlChar *id,
+			   const xmlChar *system)
 {
 	(void)name;
 	(void)id;
@@ -73,7 +74,7 @@ int tree_open(struct tree *tree, const char *xml, size_t len)
 	ctxt->sax->serror = message_drop;
 	tree->doc = xmlCtxtReadMemory(ctxt, xml, (int)len, NULL, "UTF-8",
 				      XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
-					      XML_PARSE_NOCDATA | XML_PARSE_IGNORE_ENC);
+					  XML_PARSE_NOCDATA | XML_PARSE_IGNORE_ENC);
 	if (!tree->doc || ctxt->disableSAX) {
 		error_describe(tree, ctxt);
 		tree_close(tree);

@@ -21,9 +21,13 @@ int tree_open(struct tree *tree, const char *xml, size_t len);
 void tree_close(struct tree *tree);
 
 /* Remembers the first failure. */
-void tree_fail(struct tree *tree, int rc, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void tree_fail(struct tree *tree, int rc, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
-/* The first child element, or the next sibling, of that name and namespace (NULL: none); name NULL: any. */
+/*
+ * The first child element, or the next sibling, of that name and namespace (NULL: none); name NULL:
+ * any.
+ */
 xmlNode *tree_child(const xmlNode *node, const char *ns, const char *name);
 xmlNode *tree_next(const xmlNode *node, const char *ns, const char *name);
 bool tree_is(const xmlNode *node, const char *name);
@@ -33,7 +37,10 @@ char *tree_attr(struct tree *tree, const xmlNode *node, const char *name);
 char *tree_text(struct tree *tree, const xmlNode *node); /* white space trimmed; NULL when empty */
 bool tree_attr_is(const xmlNode *node, const char *name, const char *value);
 
-/* Grows *array (of count elements of size bytes) by one zeroed element; NULL when max is reached or memory is out. */
+/*
+ * Grows *array (of count elements of size bytes) by one zeroed element; NULL when max is reached or
+ * memory is out.
+ */
 void *tree_grow(struct tree *tree, void **array, size_t *count, size_t size, size_t max,
 		const char *what);
 /* A formatted new string; NULL fails the tree. */

@@ -1,4 +1,7 @@
-/* A domain's XML: whatever it is, it is parsed or refused with a reason, and its redacted form parses again. */
+/*
+ * A domain's XML: whatever it is, it is parsed or refused with a reason, and its redacted form
+ * parses again.
+ */
 #include <assert.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -19,7 +22,8 @@ static void disks_use(const struct domxml *dom)
 		char *spec;
 
 		assert(disk->target && disk->what && disk->type);
-		assert((disk->kind != DOMXML_FILE && disk->kind != DOMXML_BLOCK) || disk->source[0] == '/');
+		assert((disk->kind != DOMXML_FILE && disk->kind != DOMXML_BLOCK) ||
+		       disk->source[0] == '/');
 		if (disk->kind != DOMXML_NETWORK)
 			continue;
 		if (!diskid_network(disk, id, sizeof(id)))

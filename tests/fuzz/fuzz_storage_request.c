@@ -8,7 +8,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const enum request_kind kinds[] = { REQUEST_BEACON, REQUEST_CHECK, REQUEST_IDENTIFY };
+	static const enum request_kind kinds[] = {REQUEST_BEACON, REQUEST_CHECK, REQUEST_IDENTIFY};
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
 		struct request request;

@@ -1,4 +1,7 @@
-/* hamon/common/diskid: identities of files in real folders, and of block devices in a sysfs made for it. */
+/*
+ * hamon/common/diskid: identities of files in real folders, and of block devices in a sysfs made
+ * for it.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -40,7 +43,7 @@ static void text_make(const char *path, const char *text)
 static void files_follow_links_to_their_folder(void)
 {
 	char place[PATH_MAX], name[NAME_MAX + 1];
-	struct diskid id = { "", "" };
+	struct diskid id = {"", ""};
 
 	CHECK(!mkdir(at("/a", ""), 0700) && !mkdir(at("/b", ""), 0700));
 	text_make(at("/a/x.img", ""), "x");
@@ -65,7 +68,7 @@ static void files_follow_links_to_their_folder(void)
 
 static void a_marked_folder_gives_a_global_identity(void)
 {
-	struct diskid id = { "", "" };
+	struct diskid id = {"", ""};
 	char mark[DISKID_UUID_SIZE] = "unset";
 
 	CHECK_INT(diskid_place_id(at("/a", ""), mark), -ENOENT);
@@ -82,9 +85,10 @@ static void a_marked_folder_gives_a_global_identity(void)
 
 static void a_damaged_mark_is_no_mark(void)
 {
-	static const char *const marks[] = { "", "01234567", "01234567-89ab-cdef-0123-456789abcdeF\n",
-					     MARK "\n\n", MARK MARK, "../../../../../../../../../../etc/passwd" };
-	struct diskid id = { "", "" };
+	static const char *const marks[] = {
+	    "",		 "01234567", "01234567-89ab-cdef-0123-456789abcdeF\n",
+	    MARK "\n\n", MARK MARK,  "../../../../../../../../../../etc/passwd"};
+	struct diskid id = {"", ""};
 	char mark[DISKID_UUID_SIZE] = "unset";
 
 	for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
@@ -106,7 +110,9 @@ static void a_damaged_mark_is_no_mark(void)
 	CHECK(diskid_place_id(at("/b", ""), mark) < 0);
 }
 
-/* One device of the made sysfs, as the kernel lays it out: dev/block/M:m is a link into devices/. */
+/*
+ * One device of the made sysfs, as the kernel lays it out: dev/block/M:m is a link into devices/.
+ */
 static void device_make(const char *name, const char *dev)
 {
 	char target[PATH_MAX];
@@ -138,7 +144,8 @@ static void block_devices_say_who_they_are(void)
 	char none[32];
 
 	snprintf(none, sizeof(none), "error %d", -ENODATA);
-	CHECK(!mkdir(at("/sys", ""), 0700) && !mkdir(at("/sys/dev", ""), 0700) && !mkdir(at("/sys/dev/block", ""), 0700));
+	CHECK(!mkdir(at("/sys", ""), 0700) && !mkdir(at("/sys/dev", ""), 0700) &&
+	      !mkdir(at("/sys/dev/block", ""), 0700));
 	CHECK(!mkdir(at("/sys/devices", ""), 0700) && !mkdir(at("/udev", ""), 0700));
 	CHECK_STR(device_id(8, 99), none);
 	device_make("sda", "8:0");
@@ -154,7 +161,8 @@ static void block_devices_say_who_they_are(void)
 	CHECK_STR(device_id(253, 0), "serial:disk-of-web-7");
 	device_attr("vda/serial", "overlayblk");
 	CHECK_STR(device_id(253, 0), none);
-	text_make(at("/udev/b253:0", ""), "N:vda\nE:ID_SERIAL=SAMSUNG MZ7_S45\nE:ID_WWN=0x5002538e\n");
+	text_make(at("/udev/b253:0", ""),
+		  "N:vda\nE:ID_SERIAL=SAMSUNG MZ7_S45\nE:ID_WWN=0x5002538e\n");
 	CHECK_STR(device_id(253, 0), "wwn:5002538e");
 	device_make("nvme0n1", "259:0");
 	device_attr("nvme0n1/wwid", "eui.0025385b71b0a0e5\n");
@@ -177,10 +185,13 @@ static void volumes_and_multipath_have_uuids(void)
 	snprintf(none, sizeof(none), "error %d", -ENODATA);
 	device_make("dm-0", "254:0");
 	CHECK(!mkdir(at("/sys/devices/dm-0/dm", ""), 0700));
-	device_attr("dm-0/dm/uuid", "LVM-abcdefghijklmnopqrstuvwxyz012345ABCDEFGHIJKLMNOPQRSTUVWXYZ6789ab\n");
-	CHECK_STR(device_id(254, 0), "lv:abcdefghijklmnopqrstuvwxyz012345/ABCDEFGHIJKLMNOPQRSTUVWXYZ6789ab");
+	device_attr("dm-0/dm/uuid",
+		    "LVM-abcdefghijklmnopqrstuvwxyz012345ABCDEFGHIJKLMNOPQRSTUVWXYZ6789ab\n");
+	CHECK_STR(device_id(254, 0),
+		  "lv:abcdefghijklmnopqrstuvwxyz012345/ABCDEFGHIJKLMNOPQRSTUVWXYZ6789ab");
 	/* The hidden parts of a snapshot or pool are not the volume. */
-	device_attr("dm-0/dm/uuid", "LVM-abcdefghijklmnopqrstuvwxyz012345ABCDEFGHIJKLMNOPQRSTUVWXYZ6789ab-real\n");
+	device_attr("dm-0/dm/uuid",
+		    "LVM-abcdefghijklmnopqrstuvwxyz012345ABCDEFGHIJKLMNOPQRSTUVWXYZ6789ab-real\n");
 	CHECK_STR(device_id(254, 0), none);
 	device_attr("dm-0/dm/uuid", "mpath-36001405abcdef0001234567890123456\n");
 	CHECK_STR(device_id(254, 0), "wwn:6001405abcdef0001234567890123456");

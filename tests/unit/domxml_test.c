@@ -1,12 +1,17 @@
-/* hamon/common/domxml: what is read from a domain's XML, what is refused, and what people may see of it. */
+/*
+ * hamon/common/domxml: what is read from a domain's XML, what is refused, and what people may see
+ * of it.
+ */
 #include <errno.h>
 
 #include "hamon/common/diskid.h"
 #include "hamon/common/domxml.h"
 #include "tests/unit/test.h"
 
-#define HEAD "<domain type='kvm' xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><name>web</name>" \
-	     "<uuid>AAAAAAAA-2222-3333-4444-555555555555</uuid>"
+#define HEAD                                                                                       \
+	"<domain type='kvm' "                                                                      \
+	"xmlns:qemu='http://libvirt.org/schemas/domain/qemu/1.0'><name>web</name>"                 \
+	"<uuid>AAAAAAAA-2222-3333-4444-555555555555</uuid>"
 #define HAMON "xmlns:hamon='urn:hamon:instance:1'"
 
 static char error[DOMXML_ERROR_SIZE];
@@ -50,7 +55,8 @@ static void identity_is_read(void)
 	CHECK_INT(dom->n_disks, 0);
 	CHECK(!dom->has_secrets);
 	domxml_free(dom);
-	dom = good("<domain><name>a</name><uuid>aaaaaaaa222233334444555555555555</uuid><memory>1048577</memory></domain>");
+	dom = good("<domain><name>a</name><uuid>aaaaaaaa222233334444555555555555</"
+		   "uuid><memory>1048577</memory></domain>");
 	CHECK_STR(dom->uuid, "aaaaaaaa-2222-3333-4444-555555555555");
 	CHECK_INT(dom->memory_mib, 1025); /* KiB, rounded up */
 	CHECK_INT(dom->vcpus, 1);
@@ -70,7 +76,8 @@ static void bad_text_is_refused(void)
 	bad("<domain><name>a&#10;b</name></domain>", -EINVAL, "control");
 	bad("<domain><name>a</name><uuid>12</uuid></domain>", -EINVAL, "<uuid>");
 	bad("<domain><name>a</name><memory unit='pounds'>1</memory></domain>", -EINVAL, "pounds");
-	bad("<domain><name>a</name><memory unit='TiB'>99999999999999</memory></domain>", -EINVAL, "<memory>");
+	bad("<domain><name>a</name><memory unit='TiB'>99999999999999</memory></domain>", -EINVAL,
+	    "<memory>");
 	bad("<domain><name>a</name><memory>-1</memory></domain>", -EINVAL, "<memory>");
 	bad("<domain><name>a</name><vcpu>0</vcpu></domain>", -EINVAL, "<vcpu>");
 	memset(big, ' ', sizeof(big));
@@ -79,14 +86,17 @@ static void bad_text_is_refused(void)
 
 static void document_types_and_entities_are_refused(void)
 {
-	static const char utf16[] = "\xff\xfe<\0!\0D\0O\0C\0T\0Y\0P\0E\0 \0a\0[\0]\0>\0<\0a\0/\0>\0";
+	static const char utf16[] =
+	    "\xff\xfe<\0!\0D\0O\0C\0T\0Y\0P\0E\0 \0a\0[\0]\0>\0<\0a\0/\0>\0";
 	struct domxml *dom = NULL;
 
 	bad("<!DOCTYPE domain><domain><name>a</name></domain>", -EINVAL, "document type");
-	bad("<!DOCTYPE d [<!ENTITY x SYSTEM 'file:///etc/shadow'>]><domain><name>&x;</name></domain>", -EINVAL,
-	    "document type");
-	bad("<!DOCTYPE d [<!ENTITY a 'aaaa'><!ENTITY b '&a;&a;&a;'>]><domain><name>&b;</name></domain>", -EINVAL,
-	    "document type");
+	bad("<!DOCTYPE d [<!ENTITY x SYSTEM "
+	    "'file:///etc/shadow'>]><domain><name>&x;</name></domain>",
+	    -EINVAL, "document type");
+	bad("<!DOCTYPE d [<!ENTITY a 'aaaa'><!ENTITY b "
+	    "'&a;&a;&a;'>]><domain><name>&b;</name></domain>",
+	    -EINVAL, "document type");
 	bad("<domain><name>&x;</name></domain>", -EINVAL, "not well-formed");
 	CHECK(domxml_parse(utf16, sizeof(utf16) - 1, &dom, error, sizeof(error)) < 0);
 	dom = good("<domain><name>a&amp;b</name></domain>");
@@ -106,21 +116,29 @@ static void deep_nesting_is_refused(void)
 
 static void disks_are_read(void)
 {
-	struct domxml *dom = good(HEAD "<devices>"
-		"<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source file='/a/x.qcow2'/>"
-		"<backingStore type='file'><format type='raw'/><source file='/b/base.img'/></backingStore>"
-		"<target dev='vda'/></disk>"
-		"<disk type='block' device='lun'><source dev='/dev/sdb'/><target dev='sda'/><shareable/></disk>"
-		"<disk type='file' device='cdrom'><source file='/iso/a.iso' startupPolicy='optional'/><target dev='sdb'/></disk>"
-		"<disk type='file' device='cdrom'><target dev='sdc'/></disk>"
-		"<disk type='network'><source protocol='nbd' name='v1' tls='yes'><host name='S' port='10809'/></source>"
-		"<target dev='vdb'/><readonly/></disk>"
-		"<disk type='network'><auth username='u'><secret type='ceph' uuid='x'/></auth>"
-		"<source protocol='rbd' name='p/i'><host name='m1'/><host name='m2'/></source><target dev='vdc'/></disk>"
-		"<disk type='volume'><source pool='p' volume='v'/><target dev='vdd'/></disk>"
-		"<disk type='nvme'><source type='pci' namespace='1'/><target dev='vde'/></disk>"
-		"<disk type='file'><source file='/a/y'/><mirror type='file'/><target dev='vdf'/></disk>"
-		"</devices></domain>");
+	struct domxml *dom = good(
+	    HEAD
+	    "<devices>"
+	    "<disk type='file' device='disk'><driver name='qemu' type='qcow2'/><source "
+	    "file='/a/x.qcow2'/>"
+	    "<backingStore type='file'><format type='raw'/><source "
+	    "file='/b/base.img'/></backingStore>"
+	    "<target dev='vda'/></disk>"
+	    "<disk type='block' device='lun'><source dev='/dev/sdb'/><target "
+	    "dev='sda'/><shareable/></disk>"
+	    "<disk type='file' device='cdrom'><source file='/iso/a.iso' "
+	    "startupPolicy='optional'/><target dev='sdb'/></disk>"
+	    "<disk type='file' device='cdrom'><target dev='sdc'/></disk>"
+	    "<disk type='network'><source protocol='nbd' name='v1' tls='yes'><host name='S' "
+	    "port='10809'/></source>"
+	    "<target dev='vdb'/><readonly/></disk>"
+	    "<disk type='network'><auth username='u'><secret type='ceph' uuid='x'/></auth>"
+	    "<source protocol='rbd' name='p/i'><host name='m1'/><host name='m2'/></source><target "
+	    "dev='vdc'/></disk>"
+	    "<disk type='volume'><source pool='p' volume='v'/><target dev='vdd'/></disk>"
+	    "<disk type='nvme'><source type='pci' namespace='1'/><target dev='vde'/></disk>"
+	    "<disk type='file'><source file='/a/y'/><mirror type='file'/><target dev='vdf'/></disk>"
+	    "</devices></domain>");
 
 	CHECK_INT(dom->n_disks, 9);
 	CHECK_INT(dom->disks[0].kind, DOMXML_FILE);
@@ -144,9 +162,11 @@ static void disks_are_read(void)
 	CHECK_INT(dom->disks[7].kind, DOMXML_OTHER);
 	CHECK(dom->disks[8].mirror && dom->mirror);
 	domxml_free(dom);
-	bad(HEAD "<devices><disk type='file'><source file='x'/><target dev='vda'/></disk></devices></domain>",
+	bad(HEAD "<devices><disk type='file'><source file='x'/><target "
+		 "dev='vda'/></disk></devices></domain>",
 	    -EINVAL, "absolute path");
-	bad(HEAD "<devices><disk type='file'><source file='/x'/></disk></devices></domain>", -EINVAL, "<target dev>");
+	bad(HEAD "<devices><disk type='file'><source file='/x'/></disk></devices></domain>",
+	    -EINVAL, "<target dev>");
 }
 
 static void too_many_disks_are_refused(void)
@@ -155,7 +175,9 @@ static void too_many_disks_are_refused(void)
 	size_t used = (size_t)sprintf(text, HEAD "<devices>");
 
 	for (int i = 0; i < DOMXML_DISKS_MAX + 1; i++)
-		used += (size_t)sprintf(text + used, "<disk type='file'><source file='/x'/><target dev='v%d'/></disk>", i);
+		used += (size_t)sprintf(
+		    text + used, "<disk type='file'><source file='/x'/><target dev='v%d'/></disk>",
+		    i);
 	sprintf(text + used, "</devices></domain>");
 	bad(text, -E2BIG, "disks");
 }
@@ -170,10 +192,13 @@ static const struct domxml_disk *disk_find(const struct domxml *dom, const char 
 
 static void firmware_and_kernel_count(void)
 {
-	struct domxml *dom = good(HEAD "<os><loader readonly='yes' type='pflash'>/usr/share/OVMF/C.fd</loader>"
-		"<nvram template='/t'>/n/web_VARS.fd</nvram><kernel>/k/vmlinuz</kernel><initrd> /k/initrd </initrd></os>"
-		"<sysinfo type='fwcfg'><entry name='opt/x' file='/f/x'/></sysinfo>"
-		"<devices><memory model='nvdimm'><source><path>/p/nv</path></source></memory></devices></domain>");
+	struct domxml *dom = good(
+	    HEAD "<os><loader readonly='yes' type='pflash'>/usr/share/OVMF/C.fd</loader>"
+		 "<nvram template='/t'>/n/web_VARS.fd</nvram><kernel>/k/vmlinuz</kernel><initrd> "
+		 "/k/initrd </initrd></os>"
+		 "<sysinfo type='fwcfg'><entry name='opt/x' file='/f/x'/></sysinfo>"
+		 "<devices><memory "
+		 "model='nvdimm'><source><path>/p/nv</path></source></memory></devices></domain>");
 
 	CHECK_STR(disk_find(dom, "nvram")->source, "/n/web_VARS.fd");
 	CHECK(!disk_find(dom, "nvram")->readonly);
@@ -202,16 +227,22 @@ static bool has_device(const struct domxml *dom, const char *kind, const char *w
 
 static void what_ties_it_to_a_host_is_named(void)
 {
-	struct domxml *dom = good(HEAD "<devices>"
-		"<hostdev mode='subsystem' type='pci'><source><address domain='0x0000' bus='0x03' slot='0x00' function='0x1'/>"
-		"</source></hostdev>"
-		"<interface type='hostdev'><source><address type='pci' bus='0x05'/></source></interface>"
-		"<interface type='network'><source network='default'/></interface>"
-		"<tpm><backend type='emulator'/></tpm>"
-		"<filesystem type='mount'><driver type='virtiofs'/><source dir='/data'/><target dir='d'/></filesystem>"
-		"<serial type='dev'><source path='/dev/ttyS0'/></serial><serial type='file'><source path='/x'/></serial>"
-		"<input type='passthrough'><source evdev='/dev/input/event0'/></input>"
-		"</devices><qemu:commandline><qemu:arg value='-name'/><qemu:arg value='file=/x'/></qemu:commandline></domain>");
+	struct domxml *dom =
+	    good(HEAD "<devices>"
+		      "<hostdev mode='subsystem' type='pci'><source><address domain='0x0000' "
+		      "bus='0x03' slot='0x00' function='0x1'/>"
+		      "</source></hostdev>"
+		      "<interface type='hostdev'><source><address type='pci' "
+		      "bus='0x05'/></source></interface>"
+		      "<interface type='network'><source network='default'/></interface>"
+		      "<tpm><backend type='emulator'/></tpm>"
+		      "<filesystem type='mount'><driver type='virtiofs'/><source "
+		      "dir='/data'/><target dir='d'/></filesystem>"
+		      "<serial type='dev'><source path='/dev/ttyS0'/></serial><serial "
+		      "type='file'><source path='/x'/></serial>"
+		      "<input type='passthrough'><source evdev='/dev/input/event0'/></input>"
+		      "</devices><qemu:commandline><qemu:arg value='-name'/><qemu:arg "
+		      "value='file=/x'/></qemu:commandline></domain>");
 
 	CHECK_INT(dom->n_devices, 7);
 	CHECK(has_device(dom, "hostdev", "0000:03:00:1", true));
@@ -229,7 +260,8 @@ static struct domxml *with_meta(const char *attrs)
 {
 	char xml[1024];
 
-	snprintf(xml, sizeof(xml), HEAD "<metadata><hamon:instance " HAMON " %s/></metadata></domain>", attrs);
+	snprintf(xml, sizeof(xml),
+		 HEAD "<metadata><hamon:instance " HAMON " %s/></metadata></domain>", attrs);
 	return good(xml);
 }
 
@@ -250,7 +282,9 @@ static void metadata_is_read(void)
 	CHECK_STR(dom->meta.allow[2], "h3");
 	CHECK_INT(dom->meta.n_deny, 0);
 	domxml_free(dom);
-	dom = good(HEAD "<metadata><x:instance xmlns:x='urn:other' protected='maybe'/></metadata></domain>");
+	dom = good(
+	    HEAD
+	    "<metadata><x:instance xmlns:x='urn:other' protected='maybe'/></metadata></domain>");
 	CHECK(!dom->meta.present && !dom->meta.error);
 	domxml_free(dom);
 	dom = good(HEAD "<metadata><hamon:probe " HAMON " nonce='n1'/></metadata></domain>");
@@ -261,13 +295,13 @@ static void metadata_is_read(void)
 static void bad_metadata_names_attribute_value_and_expected(void)
 {
 	static const char *const cases[][2] = {
-		{ "protected='maybe'", "protected=\"maybe\": expected yes or no" },
-		{ "priority='1001'", "priority=\"1001\": expected a number from 0 to 1000" },
-		{ "priority='-1'", "priority=\"-1\"" },
-		{ "priority='1 2'", "priority=\"1 2\"" },
-		{ "group='a b'", "group=\"a b\": expected one word" },
-		{ "allow='h1 h/2'", "allow=\"h/2\": expected host names" },
-		{ "protectd='yes'", "protectd=\"yes\": expected only the attributes protected" },
+	    {"protected='maybe'", "protected=\"maybe\": expected yes or no"},
+	    {"priority='1001'", "priority=\"1001\": expected a number from 0 to 1000"},
+	    {"priority='-1'", "priority=\"-1\""},
+	    {"priority='1 2'", "priority=\"1 2\""},
+	    {"group='a b'", "group=\"a b\": expected one word"},
+	    {"allow='h1 h/2'", "allow=\"h/2\": expected host names"},
+	    {"protectd='yes'", "protectd=\"yes\": expected only the attributes protected"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -289,14 +323,17 @@ static void bad_metadata_names_attribute_value_and_expected(void)
 
 static void secrets_are_hidden(void)
 {
-	static const char xml[] = HEAD
-		"<!-- password: c0mment --><sysinfo type='fwcfg'><entry name='opt/cred'>f1rmware</entry></sysinfo>"
-		"<sysinfo type='smbios'><oemStrings><entry>0em</entry></oemStrings></sysinfo>"
-		"<devices><graphics type='vnc' passwd='g3heim' port='5900'/>"
-		"<disk type='network'><source protocol='https' name='x'><host name='h'/>"
-		"<cookies><cookie name='c'>c00kie</cookie></cookies></source><target dev='vda'/></disk></devices>"
-		"<qemu:commandline><qemu:env name='K' value='env1'/></qemu:commandline></domain>";
-	static const char *const secrets[] = { "c0mment", "f1rmware", "0em<", "g3heim", "c00kie", "env1" };
+	static const char xml[] =
+	    HEAD "<!-- password: c0mment --><sysinfo type='fwcfg'><entry "
+		 "name='opt/cred'>f1rmware</entry></sysinfo>"
+		 "<sysinfo type='smbios'><oemStrings><entry>0em</entry></oemStrings></sysinfo>"
+		 "<devices><graphics type='vnc' passwd='g3heim' port='5900'/>"
+		 "<disk type='network'><source protocol='https' name='x'><host name='h'/>"
+		 "<cookies><cookie name='c'>c00kie</cookie></cookies></source><target "
+		 "dev='vda'/></disk></devices>"
+		 "<qemu:commandline><qemu:env name='K' value='env1'/></qemu:commandline></domain>";
+	static const char *const secrets[] = {"c0mment", "f1rmware", "0em<",
+					      "g3heim",	 "c00kie",   "env1"};
 	struct domxml *dom = good(xml);
 	char *text = NULL;
 
@@ -305,7 +342,8 @@ static void secrets_are_hidden(void)
 	CHECK_INT(domxml_redact(xml, strlen(xml), &text), 0);
 	for (size_t i = 0; i < sizeof(secrets) / sizeof(secrets[0]); i++)
 		CHECK(!strstr(text, secrets[i]));
-	CHECK(strstr(text, "passwd=\"(hidden)\"") && strstr(text, "port=\"5900\"") && strstr(text, "<name>web</name>"));
+	CHECK(strstr(text, "passwd=\"(hidden)\"") && strstr(text, "port=\"5900\"") &&
+	      strstr(text, "<name>web</name>"));
 	free(text);
 	text = NULL;
 	CHECK_INT(domxml_redact("<!DOCTYPE a><a/>", 16, &text), -EINVAL);
@@ -317,7 +355,9 @@ static void network_id(const char *source, const char *expected)
 	char xml[1024], id[DISKID_SIZE];
 	struct domxml *dom;
 
-	snprintf(xml, sizeof(xml), HEAD "<devices><disk type='network'>%s<target dev='vda'/></disk></devices></domain>",
+	snprintf(xml, sizeof(xml),
+		 HEAD
+		 "<devices><disk type='network'>%s<target dev='vda'/></disk></devices></domain>",
 		 source);
 	dom = good(xml);
 	CHECK_INT(diskid_network(&dom->disks[0], id, sizeof(id)), 0);
@@ -328,16 +368,25 @@ static void network_id(const char *source, const char *expected)
 
 static void network_disks_have_identities(void)
 {
-	network_id("<source protocol='nbd' name='v1'><host name='Server'/></source>", "nbd:server:10809/v1");
-	network_id("<source protocol='nbd' name='v1'><host name='10.0.0.1' port='99'/></source>", "nbd:10.0.0.1:99/v1");
-	network_id("<source protocol='nbd' name='v1'><host transport='unix' socket='/s'/></source>", "path:nbd:/s/v1");
-	network_id("<source protocol='nbd' name='v1'><host name='127.0.0.1'/></source>", "path:nbd:localhost/v1");
-	network_id("<source protocol='iscsi' name='iqn.a:b/1'><host name='s'/></source>", "iscsi:s:3260/iqn.a:b/1");
-	network_id("<source protocol='iscsi' name='iqn.a:b'><host name='s'/></source>", "iscsi:s:3260/iqn.a:b/0");
+	network_id("<source protocol='nbd' name='v1'><host name='Server'/></source>",
+		   "nbd:server:10809/v1");
+	network_id("<source protocol='nbd' name='v1'><host name='10.0.0.1' port='99'/></source>",
+		   "nbd:10.0.0.1:99/v1");
+	network_id("<source protocol='nbd' name='v1'><host transport='unix' socket='/s'/></source>",
+		   "path:nbd:/s/v1");
+	network_id("<source protocol='nbd' name='v1'><host name='127.0.0.1'/></source>",
+		   "path:nbd:localhost/v1");
+	network_id("<source protocol='iscsi' name='iqn.a:b/1'><host name='s'/></source>",
+		   "iscsi:s:3260/iqn.a:b/1");
+	network_id("<source protocol='iscsi' name='iqn.a:b'><host name='s'/></source>",
+		   "iscsi:s:3260/iqn.a:b/0");
 	network_id("<source protocol='rbd' name='p/i'><host name='m'/></source>", "rbd:p/i");
-	network_id("<source protocol='gluster' name='v/a/b.img'><host name='g'/></source>", "gluster:g/v/a/b.img");
-	network_id("<source protocol='nfs' name='/e/x.img'><host name='n'/></source>", "nfs:n/e/x.img");
-	network_id("<source protocol='https' name='/x.iso' query='a=1'><host name='w'/></source>", "https:w:443/x.iso?a=1");
+	network_id("<source protocol='gluster' name='v/a/b.img'><host name='g'/></source>",
+		   "gluster:g/v/a/b.img");
+	network_id("<source protocol='nfs' name='/e/x.img'><host name='n'/></source>",
+		   "nfs:n/e/x.img");
+	network_id("<source protocol='https' name='/x.iso' query='a=1'><host name='w'/></source>",
+		   "https:w:443/x.iso?a=1");
 }
 
 int main(void)

@@ -99,7 +99,7 @@ static void other_files_are_no_qcow(void)
 
 static void damaged_headers_are_refused(void)
 {
-	struct qcow qcow = { .version = 77 };
+	struct qcow qcow = {.version = 77};
 
 	image_make(4, NULL);
 	CHECK_INT(qcow_parse(image, sizeof(image), &qcow), -EBADMSG);

@@ -1,4 +1,7 @@
-/* storage-check with a hamond that answers: the program itself, and a control server with one canned answer. */
+/*
+ * storage-check with a hamond that answers: the program itself, and a control server with one
+ * canned answer.
+ */
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -12,11 +15,12 @@
 #include "hamon/control.h"
 #include "tests/unit/test.h"
 
-#define VIEW(verdict2, verdict3) \
-	"{\"instance\":\"web\\u001b[2J\",\"uuid\":\"u\",\"owner\":\"h1\",\"verdicts\":[" \
-	"{\"host\":\"h1\",\"verdict\":\"shared\",\"reason\":\"its own\",\"disks\":[]}," \
-	"{\"host\":\"h2\",\"verdict\":\"" verdict2 "\",\"reason\":\"r2\",\"held\":\"based on\",\"disks\":[{\"target\":\"vda\"," \
-	"\"source\":\"/srv/a/x.img\",\"verdict\":\"" verdict2 "\",\"reason\":\"r2\"}]}," \
+#define VIEW(verdict2, verdict3)                                                                   \
+	"{\"instance\":\"web\\u001b[2J\",\"uuid\":\"u\",\"owner\":\"h1\",\"verdicts\":["           \
+	"{\"host\":\"h1\",\"verdict\":\"shared\",\"reason\":\"its own\",\"disks\":[]},"            \
+	"{\"host\":\"h2\",\"verdict\":\"" verdict2                                                 \
+	"\",\"reason\":\"r2\",\"held\":\"based on\",\"disks\":[{\"target\":\"vda\","               \
+	"\"source\":\"/srv/a/x.img\",\"verdict\":\"" verdict2 "\",\"reason\":\"r2\"}]},"           \
 	"{\"host\":\"h3\",\"verdict\":\"" verdict3 "\",\"reason\":\"r3\",\"disks\":[]}]}"
 
 static const char *answer;
@@ -30,7 +34,8 @@ static void on_request(void *user, struct control_request *req, struct json_obje
 	(void)user;
 	(void)peer;
 	/* Only what was asked for is answered. */
-	if (!strcmp(control_request_verb(req), "storage") && !strcmp(json_string_or(obj, "instance", ""), "web"))
+	if (!strcmp(control_request_verb(req), "storage") &&
+	    !strcmp(json_string_or(obj, "instance", ""), "web"))
 		json_parse(answer, strlen(answer), &reply);
 	if (reply)
 		control_reply(req, reply);
@@ -72,7 +77,10 @@ static void server_end(pid_t pid)
 	CHECK(!kill(pid, SIGKILL) && waitpid(pid, NULL, 0) == pid);
 }
 
-/* Runs storage-check with its arguments; its exit status, and what it said on stdout and stderr in output. */
+/*
+ * Runs storage-check with its arguments; its exit status, and what it said on stdout and stderr in
+ * output.
+ */
 static int command(const char *args)
 {
 	char line[4096];
@@ -80,7 +88,8 @@ static int command(const char *args)
 	FILE *said;
 	int status;
 
-	snprintf(line, sizeof(line), "LIBVIRT_DEFAULT_URI=test:///default '%s/storage-check/storage-check' %s 2>&1",
+	snprintf(line, sizeof(line),
+		 "LIBVIRT_DEFAULT_URI=test:///default '%s/storage-check/storage-check' %s 2>&1",
 		 getenv("HAMON_BUILDDIR"), args);
 	said = popen(line, "r");
 	CHECK(said);
@@ -117,7 +126,8 @@ static void people_and_programs_see_the_same(void)
 	struct json_object *view = NULL;
 
 	CHECK_INT(command("web"), 0);
-	CHECK(strstr(output, "owned by h1") && strstr(output, "/srv/a/x.img") && strstr(output, "based on"));
+	CHECK(strstr(output, "owned by h1") && strstr(output, "/srv/a/x.img") &&
+	      strstr(output, "based on"));
 	CHECK(!strchr(output, '\033'));
 	CHECK_INT(command("--json web"), 0);
 	CHECK_INT(json_parse(output, strlen(output), &view), 0);
@@ -132,7 +142,8 @@ static void what_hamond_does_not_know_is_said(void)
 {
 	pid_t pid = server_start(VIEW("shared", "local"));
 
-	CHECK_INT(command("test"), 1); /* the domain of libvirt's test driver; its disk is not here */
+	CHECK_INT(command("test"),
+		  1); /* the domain of libvirt's test driver; its disk is not here */
 	CHECK(strstr(output, "hamon knows no such instance") && strstr(output, "this host alone"));
 	CHECK_INT(command("no-such-domain"), 66);
 	CHECK(strstr(output, "no such domain"));

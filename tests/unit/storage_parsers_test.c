@@ -1,4 +1,7 @@
-/* What hamon-storage reads from others: beacons, qemu-img's JSON, requests; and what it tells qemu-img. */
+/*
+ * What hamon-storage reads from others: beacons, qemu-img's JSON, requests; and what it tells
+ * qemu-img.
+ */
 #include <errno.h>
 
 #include "hamon/common/json.h"
@@ -30,9 +33,11 @@ static void beacons_are_checked(void)
 	CHECK_INT(beacon(""), -EBADMSG);
 	CHECK_INT(beacon("[]"), -EBADMSG);
 	CHECK_INT(beacon("{\"host\":\"h1\",\"nonce\":\"" NONCE "\"}"), -EBADMSG);
-	CHECK_INT(beacon("{\"host\":\"../h1\",\"nonce\":\"" NONCE "\",\"boot_id\":\"b\"}"), -EBADMSG);
+	CHECK_INT(beacon("{\"host\":\"../h1\",\"nonce\":\"" NONCE "\",\"boot_id\":\"b\"}"),
+		  -EBADMSG);
 	CHECK_INT(beacon("{\"host\":\"h1\",\"nonce\":\"XYZ\",\"boot_id\":\"b\"}"), -EBADMSG);
-	CHECK_INT(beacon("{\"host\":\"h1\",\"nonce\":\"" NONCE NONCE "0\",\"boot_id\":\"b\"}"), -EBADMSG);
+	CHECK_INT(beacon("{\"host\":\"h1\",\"nonce\":\"" NONCE NONCE "0\",\"boot_id\":\"b\"}"),
+		  -EBADMSG);
 	CHECK_INT(beacon("{\"host\":\"h1\",\"nonce\":7,\"boot_id\":\"b\"}"), -EBADMSG);
 	memset(big, ' ', sizeof(big));
 	CHECK_INT(beacon_parse(big, sizeof(big), &ret), -E2BIG);
@@ -40,8 +45,11 @@ static void beacons_are_checked(void)
 
 static void host_names_are_file_names(void)
 {
-	static const char *const bad[] = { "", ".", "..", ".h", "a/b", "a b", "h\n",
-		"0123456789012345678901234567890123456789012345678901234567890123456789" };
+	static const char *const bad[] = {
+	    "",	   ".",
+	    "..",  ".h",
+	    "a/b", "a b",
+	    "h\n", "0123456789012345678901234567890123456789012345678901234567890123456789"};
 
 	CHECK(beacon_host_valid("h1") && beacon_host_valid("node-1.rack_2"));
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
@@ -55,7 +63,8 @@ static void chain(const char *text, int expected, const char *names)
 
 	CHECK_INT(imginfo_parse(text, strlen(text), &got, &n), expected);
 	for (size_t i = 0; i < n; i++)
-		snprintf(joined + strlen(joined), sizeof(joined) - strlen(joined), "%s%s", i ? " " : "", got[i]);
+		snprintf(joined + strlen(joined), sizeof(joined) - strlen(joined), "%s%s",
+			 i ? " " : "", got[i]);
 	CHECK_STR(joined, names);
 	imginfo_free(got, n);
 }
@@ -63,13 +72,19 @@ static void chain(const char *text, int expected, const char *names)
 static void chains_are_read(void)
 {
 	chain("[{\"filename\":\"/a\",\"format\":\"qcow2\",\"backing-filename\":\"b\"},"
-	      "{\"filename\":\"/b\",\"format\":\"raw\"}]", 0, "/a /b");
+	      "{\"filename\":\"/b\",\"format\":\"raw\"}]",
+	      0, "/a /b");
 	chain("{\"filename\":\"/a\",\"format\":\"raw\"}", 0, "/a");
-	chain("[{\"filename\":\"/a\",\"format\":\"qcow2\",\"format-specific\":{\"type\":\"qcow2\",\"data\":"
-	      "{\"data-file\":\"d.raw\",\"corrupt\":false}}}]", 0, "/a d.raw");
-	chain("[{\"filename\":\"/a\",\"format\":\"qcow2\",\"format-specific\":{\"type\":\"qcow2\",\"data\":"
-	      "{\"corrupt\":true}}}]", -EUCLEAN, "");
-	chain("[{\"filename\":\"/a\",\"format\":\"qcow2\",\"backing-filename\":\"b\"}]", -ENOTUNIQ, "");
+	chain("[{\"filename\":\"/"
+	      "a\",\"format\":\"qcow2\",\"format-specific\":{\"type\":\"qcow2\",\"data\":"
+	      "{\"data-file\":\"d.raw\",\"corrupt\":false}}}]",
+	      0, "/a d.raw");
+	chain("[{\"filename\":\"/"
+	      "a\",\"format\":\"qcow2\",\"format-specific\":{\"type\":\"qcow2\",\"data\":"
+	      "{\"corrupt\":true}}}]",
+	      -EUCLEAN, "");
+	chain("[{\"filename\":\"/a\",\"format\":\"qcow2\",\"backing-filename\":\"b\"}]", -ENOTUNIQ,
+	      "");
 	chain("[]", -EBADMSG, "");
 	chain("[1]", -EBADMSG, "");
 	chain("null", -EBADMSG, "");
@@ -87,7 +102,8 @@ static void long_chains_are_refused(void)
 	size_t n = 0;
 
 	for (int i = 0; i < IMGINFO_CHAIN_MAX + 1; i++)
-		used += (size_t)sprintf(text + used, "%s{\"filename\":\"/a\",\"format\":\"raw\"}", i ? "," : "");
+		used += (size_t)sprintf(text + used, "%s{\"filename\":\"/a\",\"format\":\"raw\"}",
+					i ? "," : "");
 	sprintf(text + used, "]");
 	CHECK_INT(imginfo_parse(text, strlen(text), &names, &n), -E2BIG);
 }
@@ -99,8 +115,10 @@ static void spec(const char *source, const char *expected, const char *why_words
 	struct domxml *dom = NULL;
 	char *text;
 
-	snprintf(xml, sizeof(xml), "<domain><name>a</name><devices><disk type='network'>%s<target dev='vda'/></disk>"
-				   "</devices></domain>", source);
+	snprintf(xml, sizeof(xml),
+		 "<domain><name>a</name><devices><disk type='network'>%s<target dev='vda'/></disk>"
+		 "</devices></domain>",
+		 source);
 	CHECK_INT(domxml_parse(xml, strlen(xml), &dom, NULL, 0), 0);
 	text = image_spec_of_network(&dom->disks[0], &why);
 	if (expected) {
@@ -118,35 +136,55 @@ static void spec(const char *source, const char *expected, const char *why_words
 static void network_disks_become_block_options(void)
 {
 	spec("<source protocol='nbd' name='v&quot;1'><host name='s' port='99'/></source>",
-	     "json:{\"driver\":\"raw\",\"file\":{\"driver\":\"nbd\",\"server\":{\"type\":\"inet\",\"host\":\"s\","
-	     "\"port\":\"99\"},\"export\":\"v\\\"1\"}}", NULL);
-	spec("<driver type='qcow2'/><source protocol='iscsi' name='iqn.a:b/3'><host name='fe80::1'/></source>",
-	     "json:{\"driver\":\"qcow2\",\"file\":{\"driver\":\"iscsi\",\"transport\":\"tcp\",\"portal\":\"[fe80::1]:3260\","
-	     "\"target\":\"iqn.a:b\",\"lun\":3}}", NULL);
-	spec("<auth username='u'><secret type='ceph' uuid='x'/></auth><source protocol='rbd' name='p/n/i'>"
+	     "json:{\"driver\":\"raw\",\"file\":{\"driver\":\"nbd\",\"server\":{\"type\":\"inet\","
+	     "\"host\":\"s\","
+	     "\"port\":\"99\"},\"export\":\"v\\\"1\"}}",
+	     NULL);
+	spec("<driver type='qcow2'/><source protocol='iscsi' name='iqn.a:b/3'><host "
+	     "name='fe80::1'/></source>",
+	     "json:{\"driver\":\"qcow2\",\"file\":{\"driver\":\"iscsi\",\"transport\":\"tcp\","
+	     "\"portal\":\"[fe80::1]:3260\","
+	     "\"target\":\"iqn.a:b\",\"lun\":3}}",
+	     NULL);
+	spec("<auth username='u'><secret type='ceph' uuid='x'/></auth><source protocol='rbd' "
+	     "name='p/n/i'>"
 	     "<host name='m'/></source>",
-	     "json:{\"driver\":\"raw\",\"file\":{\"driver\":\"rbd\",\"namespace\":\"n\",\"pool\":\"p\",\"image\":\"i\","
-	     "\"user\":\"u\",\"server\":[{\"host\":\"m\",\"port\":\"6789\"}]}}", NULL);
+	     "json:{\"driver\":\"raw\",\"file\":{\"driver\":\"rbd\",\"namespace\":\"n\",\"pool\":"
+	     "\"p\",\"image\":\"i\","
+	     "\"user\":\"u\",\"server\":[{\"host\":\"m\",\"port\":\"6789\"}]}}",
+	     NULL);
 	spec("<source protocol='gluster' name='v/a/b'><host name='g'/></source>",
-	     "json:{\"driver\":\"raw\",\"file\":{\"driver\":\"gluster\",\"volume\":\"v\",\"path\":\"a/b\",\"server\":"
-	     "[{\"type\":\"inet\",\"host\":\"g\",\"port\":\"24007\"}]}}", NULL);
+	     "json:{\"driver\":\"raw\",\"file\":{\"driver\":\"gluster\",\"volume\":\"v\",\"path\":"
+	     "\"a/b\",\"server\":"
+	     "[{\"type\":\"inet\",\"host\":\"g\",\"port\":\"24007\"}]}}",
+	     NULL);
 	spec("<source protocol='nfs' name='/e/x'><host name='n'/></source>",
-	     "json:{\"driver\":\"raw\",\"file\":{\"driver\":\"nfs\",\"server\":{\"type\":\"inet\",\"host\":\"n\"},"
-	     "\"path\":\"/e/x\"}}", NULL);
-	spec("<source protocol='https' name='/i.iso' query='k=v'><host name='w' port='444'/></source>",
-	     "json:{\"driver\":\"raw\",\"file\":{\"driver\":\"https\",\"url\":\"https://w:444/i.iso?k=v\"}}", NULL);
+	     "json:{\"driver\":\"raw\",\"file\":{\"driver\":\"nfs\",\"server\":{\"type\":\"inet\","
+	     "\"host\":\"n\"},"
+	     "\"path\":\"/e/x\"}}",
+	     NULL);
+	spec("<source protocol='https' name='/i.iso' query='k=v'><host name='w' "
+	     "port='444'/></source>",
+	     "json:{\"driver\":\"raw\",\"file\":{\"driver\":\"https\",\"url\":\"https://w:444/"
+	     "i.iso?k=v\"}}",
+	     NULL);
 }
 
 static void what_qemu_img_cannot_be_asked_has_a_reason(void)
 {
-	spec("<source protocol='vxhs' name='x'><host name='s'/></source>", NULL, "cannot check this protocol");
+	spec("<source protocol='vxhs' name='x'><host name='s'/></source>", NULL,
+	     "cannot check this protocol");
 	spec("<source protocol='nbd' name='x'><host name='localhost'/></source>", NULL, "loopback");
-	spec("<source protocol='nbd' name='x'><host transport='unix' socket='/s'/></source>", NULL, "loopback");
+	spec("<source protocol='nbd' name='x'><host transport='unix' socket='/s'/></source>", NULL,
+	     "loopback");
 	spec("<source protocol='nbd' name='x' tls='yes'><host name='s'/></source>", NULL, "TLS");
 	spec("<source protocol='nbd' name='x'/>", NULL, "no server");
-	spec("<auth username='u'><secret type='iscsi' usage='x'/></auth><source protocol='iscsi' name='i/1'>"
-	     "<host name='s'/></source>", NULL, "secret");
-	spec("<source protocol='iscsi' name='iqn/x'><host name='s'/></source>", NULL, "another form");
+	spec("<auth username='u'><secret type='iscsi' usage='x'/></auth><source protocol='iscsi' "
+	     "name='i/1'>"
+	     "<host name='s'/></source>",
+	     NULL, "secret");
+	spec("<source protocol='iscsi' name='iqn/x'><host name='s'/></source>", NULL,
+	     "another form");
 	spec("<source protocol='rbd' name='image'/>", NULL, "another form");
 	spec("<source protocol='gluster' name='v'><host name='s'/></source>", NULL, "another form");
 }
@@ -171,32 +209,50 @@ static void requests_are_checked(void)
 	request(REQUEST_CHECK, "{}", -EINVAL, "op:");
 	request(REQUEST_CHECK, "{\"op\":\"1\"}", -EINVAL, "self:");
 	request(REQUEST_CHECK, "{\"op\":\"1\",\"self\":\"../x\"}", -EINVAL, "self:");
-	request(REQUEST_CHECK, "{\"op\":\"1\",\"self\":\"h\",\"probe_timeout_ms\":0}", -EINVAL, "probe_timeout_ms");
-	request(REQUEST_CHECK, "{\"op\":\"1\",\"self\":\"h\",\"probe_timeout_ms\":60001}", -EINVAL, "60000");
+	request(REQUEST_CHECK, "{\"op\":\"1\",\"self\":\"h\",\"probe_timeout_ms\":0}", -EINVAL,
+		"probe_timeout_ms");
+	request(REQUEST_CHECK, "{\"op\":\"1\",\"self\":\"h\",\"probe_timeout_ms\":60001}", -EINVAL,
+		"60000");
 	request(REQUEST_CHECK, "{\"op\":\"1\",\"self\":\"h\"}", 0, "");
-	request(REQUEST_CHECK, "{\"op\":\"1\",\"self\":\"h\",\"instances\":{}}", -EINVAL, "instances: expected an array");
-	request(REQUEST_CHECK, "{\"op\":\"1\",\"self\":\"h\",\"instances\":[7]}", -EINVAL, "instances[0].uuid");
+	request(REQUEST_CHECK, "{\"op\":\"1\",\"self\":\"h\",\"instances\":{}}", -EINVAL,
+		"instances: expected an array");
+	request(REQUEST_CHECK, "{\"op\":\"1\",\"self\":\"h\",\"instances\":[7]}", -EINVAL,
+		"instances[0].uuid");
 	request(REQUEST_CHECK, CHECK_HEAD "\"owner\":\"/\",\"xml\":\"\"}]}", -EINVAL, "owner");
-	request(REQUEST_CHECK, CHECK_HEAD "\"owner\":\"h1\",\"xml\":\"\",\"places\":[{}]}]}", -EINVAL, "places[0].path");
-	request(REQUEST_CHECK, CHECK_HEAD "\"owner\":\"h1\",\"xml\":\"\",\"places\":[{\"path\":\"/a\",\"nonce\":1}]}]}",
+	request(REQUEST_CHECK, CHECK_HEAD "\"owner\":\"h1\",\"xml\":\"\",\"places\":[{}]}]}",
+		-EINVAL, "places[0].path");
+	request(REQUEST_CHECK,
+		CHECK_HEAD
+		"\"owner\":\"h1\",\"xml\":\"\",\"places\":[{\"path\":\"/a\",\"nonce\":1}]}]}",
 		-EINVAL, "places[0].nonce");
-	request(REQUEST_CHECK, CHECK_HEAD "\"owner\":\"h1\",\"xml\":\"\",\"devices\":[{\"path\":\"/a\"}],"
-		"\"disks\":[{\"target\":\"vda\",\"id\":null}]}]}", 0, "");
+	request(REQUEST_CHECK,
+		CHECK_HEAD "\"owner\":\"h1\",\"xml\":\"\",\"devices\":[{\"path\":\"/a\"}],"
+			   "\"disks\":[{\"target\":\"vda\",\"id\":null}]}]}",
+		0, "");
 	request(REQUEST_IDENTIFY, "{\"op\":\"1\"}", -EINVAL, "xml:");
-	request(REQUEST_IDENTIFY, "{\"op\":\"1\",\"xml\":\"<a/>\"}", -EINVAL, "xml: the root element is <a>");
+	request(REQUEST_IDENTIFY, "{\"op\":\"1\",\"xml\":\"<a/>\"}", -EINVAL,
+		"xml: the root element is <a>");
 	request(REQUEST_BEACON, "{\"op\":\"1\",\"self\":\"h\",\"nonce\":\"x\"}", -EINVAL, "nonce:");
-	request(REQUEST_BEACON, "{\"op\":\"1\",\"self\":\"h\",\"nonce\":\"" NONCE "\",\"boot_id\":\"\\\"\"}", -EINVAL, "boot_id");
-	request(REQUEST_BEACON, "{\"op\":\"1\",\"self\":\"h\",\"nonce\":\"" NONCE "\",\"boot_id\":\"a-1\",\"places\":[\"a\"]}",
+	request(REQUEST_BEACON,
+		"{\"op\":\"1\",\"self\":\"h\",\"nonce\":\"" NONCE "\",\"boot_id\":\"\\\"\"}",
+		-EINVAL, "boot_id");
+	request(REQUEST_BEACON,
+		"{\"op\":\"1\",\"self\":\"h\",\"nonce\":\"" NONCE
+		"\",\"boot_id\":\"a-1\",\"places\":[\"a\"]}",
 		-EINVAL, "places[0]");
-	request(REQUEST_BEACON, "{\"op\":\"1\",\"self\":\"h\",\"nonce\":\"" NONCE "\",\"boot_id\":\"a-1\",\"places\":[\"/a\"],"
-		"\"peers\":[\"..\"]}", -EINVAL, "peers[0]");
+	request(REQUEST_BEACON,
+		"{\"op\":\"1\",\"self\":\"h\",\"nonce\":\"" NONCE
+		"\",\"boot_id\":\"a-1\",\"places\":[\"/a\"],"
+		"\"peers\":[\"..\"]}",
+		-EINVAL, "peers[0]");
 }
 
 /* One bad definition must not cost the others their verdicts. */
 static void a_bad_xml_is_its_own_instances_trouble(void)
 {
 	struct request ret;
-	const char *text = "{\"op\":\"1\",\"self\":\"h\",\"instances\":[{\"uuid\":\"u\",\"name\":\"n\",\"owner\":\"h1\","
+	const char *text = "{\"op\":\"1\",\"self\":\"h\",\"instances\":[{\"uuid\":\"u\",\"name\":"
+			   "\"n\",\"owner\":\"h1\","
 			   "\"xml\":\"<domain\"},{\"uuid\":\"u\",\"name\":\"n\",\"owner\":\"h1\","
 			   "\"xml\":\"<domain><name>a</name></domain>\"}]}";
 

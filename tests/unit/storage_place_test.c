@@ -28,7 +28,7 @@ static const char *folder_make(const char *name)
 
 static void a_beacon_is_read_back(void)
 {
-	struct beacon beacon = { "h1", NONCE, "b-1", "", 0 }, got;
+	struct beacon beacon = {"h1", NONCE, "b-1", "", 0}, got;
 	char id[DISKID_UUID_SIZE], again[DISKID_UUID_SIZE], hosts[4][BEACON_HOST_SIZE];
 	struct place place;
 	const char *path = folder_make("beacon");
@@ -83,7 +83,7 @@ static void file_make(int dir, const char *name, const char *text)
 static void a_beacon_that_is_a_link_or_a_pipe_is_refused(void)
 {
 	static const char text[] = "{\"host\":\"h3\",\"nonce\":\"" NONCE "\",\"boot_id\":\"b\"}";
-	struct beacon got, beacon = { "h1", NONCE, "b", "", 0 };
+	struct beacon got, beacon = {"h1", NONCE, "b", "", 0};
 	struct place place;
 	struct stat st;
 
@@ -92,7 +92,8 @@ static void a_beacon_that_is_a_link_or_a_pipe_is_refused(void)
 	file_make(place.dir, "forged", text);
 	CHECK(!symlinkat("../forged", place.marks, "h3.beacon"));
 	CHECK_INT(place_beacon_read(&place, "h3", &got), -EBADMSG);
-	CHECK(!unlinkat(place.marks, "h3.beacon", 0) && !linkat(place.dir, "forged", place.marks, "h3.beacon", 0));
+	CHECK(!unlinkat(place.marks, "h3.beacon", 0) &&
+	      !linkat(place.dir, "forged", place.marks, "h3.beacon", 0));
 	CHECK_INT(place_beacon_read(&place, "h3", &got), 0);
 	CHECK(!mkfifoat(place.marks, "h4.beacon", 0600));
 	CHECK_INT(place_beacon_read(&place, "h4", &got), -EBADMSG);
@@ -122,7 +123,8 @@ static void racing_hosts_end_with_one_id(void)
 		snprintf(name, sizeof(name), "h%d", i);
 		if (read(starts[0], id, 1) != 0)
 			_exit(1);
-		if (place_open(path, &place) || place_mark(&place, name) || place_id_read(&place, id))
+		if (place_open(path, &place) || place_mark(&place, name) ||
+		    place_id_read(&place, id))
 			_exit(1);
 		_exit(write(ids[1], id, sizeof(id)) != sizeof(id));
 	}
@@ -168,10 +170,12 @@ static void crash(void *arg, int out)
 
 static void each_probe_ends_in_its_own_way(void)
 {
-	struct probe jobs[] = { { .key = "a", .run = say, .arg = "one" }, { .key = "c", .run = flood, .arg = NULL },
-				{ .key = "d", .run = crash, .arg = "four" }, { .key = "e", .run = say, .arg = "five" } };
-	struct probe hung = { .key = "b", .run = hang, .arg = "two" };
-	struct probe_limits limits = { NULL, 2, 60000, clock_boot_ms() + 60000 };
+	struct probe jobs[] = {{.key = "a", .run = say, .arg = "one"},
+			       {.key = "c", .run = flood, .arg = NULL},
+			       {.key = "d", .run = crash, .arg = "four"},
+			       {.key = "e", .run = say, .arg = "five"}};
+	struct probe hung = {.key = "b", .run = hang, .arg = "two"};
+	struct probe_limits limits = {NULL, 2, 60000, clock_boot_ms() + 60000};
 
 	probe_run(jobs, 4, &limits);
 	CHECK_INT(jobs[0].end, PROBE_DONE);
@@ -193,8 +197,8 @@ static void each_probe_ends_in_its_own_way(void)
 
 static void nothing_starts_after_the_end_of_time(void)
 {
-	struct probe job = { .key = "a", .run = say, .arg = "one" };
-	const struct probe_limits limits = { NULL, 2, 300, clock_boot_ms() };
+	struct probe job = {.key = "a", .run = say, .arg = "one"};
+	const struct probe_limits limits = {NULL, 2, 300, clock_boot_ms()};
 
 	probe_run(&job, 1, &limits);
 	CHECK_INT(job.end, PROBE_SKIPPED);
@@ -202,7 +206,10 @@ static void nothing_starts_after_the_end_of_time(void)
 
 static const char *lock_dir;
 
-/* Takes the lock of the probe of a key in a process of its own, as a child in D state would keep it. */
+/*
+ * Takes the lock of the probe of a key in a process of its own, as a child in D state would keep
+ * it.
+ */
 static void inner(void *arg, int out)
 {
 	say("holds", out);
@@ -213,9 +220,10 @@ static void inner(void *arg, int out)
 
 static void a_hung_probe_is_not_joined_by_another(void)
 {
-	struct probe first = { .key = "k", .run = inner, .arg = NULL }, other = { .key = "o", .run = say, .arg = "x" };
-	struct probe second = { .key = "k", .run = say, .arg = "x" };
-	struct probe_limits limits = { NULL, 2, 60000, clock_boot_ms() + 120000 };
+	struct probe first = {.key = "k", .run = inner, .arg = NULL},
+		     other = {.key = "o", .run = say, .arg = "x"};
+	struct probe second = {.key = "k", .run = say, .arg = "x"};
+	struct probe_limits limits = {NULL, 2, 60000, clock_boot_ms() + 120000};
 	char path[PATH_MAX], found[PATH_MAX] = "";
 	pid_t holder;
 	FILE *list;
