@@ -20,7 +20,7 @@
 #define SURVEY_OBJECTS_MAX 16384
 #define SURVEY_HOSTS_MAX 256
 /* Files of one folder whose headers are read to find who uses our images as backing files. */
-#define SURVEY_SCAN_MAX 1024
+#define SURVEY_SCAN_MAX 4096
 
 enum survey_state { SURVEY_WANTED, SURVEY_SEEN, SURVEY_LOST };
 

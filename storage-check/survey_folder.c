@@ -14,6 +14,7 @@
 #include <linux/fs.h>
 #include <unistd.h>
 
+#include "hamon/common/clock.h"
 #include "hamon/common/json.h"
 #include "storage-check/survey_private.h"
 
@@ -196,11 +197,12 @@ static void overlay_look(struct survey *survey, struct survey_folder *folder,
 	close(fd);
 }
 
+/* Ends by itself when time gets short: what was seen of the folder so far must not be lost with the scan. */
 static void folder_scan(struct survey *survey, struct survey_folder *folder,
-			const struct place *place, int out)
+			const struct place *place, uint64_t until_ms, int out)
 {
 	struct json_object *obj = line_new("scan");
-	struct dirent *entry;
+	struct dirent *entry = NULL;
 	unsigned int looked = 0;
 	int fd = openat(place->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
@@ -209,11 +211,11 @@ static void folder_scan(struct survey *survey, struct survey_folder *folder,
 		if (entry->d_name[0] == '.' ||
 		    (entry->d_type != DT_REG && entry->d_type != DT_UNKNOWN))
 			continue;
-		if (looked++ == SURVEY_SCAN_MAX)
+		if (looked++ == SURVEY_SCAN_MAX || clock_boot_ms() >= until_ms)
 			break;
 		overlay_look(survey, folder, place, entry->d_name, out);
 	}
-	json_put_bool(obj, "partial", !dir || looked > SURVEY_SCAN_MAX);
+	json_put_bool(obj, "partial", !dir || entry);
 	line_write(out, obj);
 	if (dir)
 		closedir(dir);
@@ -259,6 +261,7 @@ void folder_job(void *arg, int out)
 	struct survey_folder *folder = job->object;
 	struct json_object *obj;
 	struct place place;
+	uint64_t until_ms = clock_boot_ms() + job->survey->limits.probe_timeout_ms / 2;
 	int rc = place_open(folder->path, &place);
 
 	if (rc) {
@@ -276,7 +279,7 @@ void folder_job(void *arg, int out)
 			file_look(job->survey, &place, file, out);
 	}
 	if (folder->scan && !folder->scanned)
-		folder_scan(job->survey, folder, &place, out);
+		folder_scan(job->survey, folder, &place, until_ms, out);
 	place_close(&place);
 }
 

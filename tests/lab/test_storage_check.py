@@ -468,7 +468,7 @@ def test_an_image_that_another_is_based_on_is_held(shared):
     # its base is nobody's top image, and what is only read may have overlays
     assert h2.check(dict(one, xml=domain(disk("/srv/a/snap", "qcow2"))))[0]["held"] is None
     assert h2.check(dict(one, xml=domain(disk("/srv/a/t", "qcow2", readonly=True))))[0]["held"] is None
-    h1.sh("cd /srv/a; rm snap; i=0; while [ $i -lt 1100 ]; do : >f$i; i=$((i + 1)); done")
+    h1.sh("cd /srv/a; rm snap; i=0; while [ $i -lt 4200 ]; do : >f$i; i=$((i + 1)); done")
     said = h2.check(one)[0]
     assert said["held"] is None and not said["scan_complete"]
 
