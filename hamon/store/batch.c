@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "hamon/common/clock.h"
 #include "hamon/store/answer.h"
 #include "hamon/store/batch.h"
 
@@ -66,7 +65,7 @@ static void take_out(struct batch *batch, struct store_request **list)
 static void gate_take(struct batch *batch, struct store_request *request)
 {
 	if (!batch->gate_list)
-		batch->gate_list_ms = clock_boot_ms();
+		batch->gate_batches = 0;
 	json_object_put(batch->gate_list);
 	batch->gate_list = json_object_get(request->gate_list);
 	store_request_free(request);
@@ -132,6 +131,7 @@ static int writes_done(struct batch *batch, struct store_db *db, uint64_t sync_u
 	bool has_seq = false;
 	int rc = 0;
 
+	batch->gate_batches++;
 	while (batch->writes) {
 		has_seq = has_seq || batch->writes->has_seq;
 		if (batch->writes->has_seq)
@@ -211,11 +211,11 @@ int batch_gate_run(struct batch *batch, struct store_db *db, bool quiet)
 {
 	struct store_fault fault;
 
-	if (!db || !batch->gate_list || (!quiet && clock_boot_ms() < batch->gate_list_ms + BATCH_GATE_MS))
+	if (!db || !batch->gate_list || (!quiet && batch->gate_batches < BATCH_GATE_BATCHES))
 		return 0;
 	batch->gate_failed = db_gate_list(db, batch->gate_list, &fault);
 	if (batch->gate_failed) {
-		batch->gate_list_ms = clock_boot_ms();
+		batch->gate_batches = 0;
 		fprintf(stderr, "%s\n", fault.text);
 		return answer_error(NULL, NULL, &fault, true);
 	}

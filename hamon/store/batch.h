@@ -17,7 +17,7 @@ struct batch {
 	bool has_seq; /* some request was taken */
 	uint64_t last_seq;
 	struct json_object *gate_list; /* the newest that is not on the disk */
-	uint64_t gate_list_ms;         /* since when there is one, or the last attempt */
+	unsigned int gate_batches;     /* that went before it */
 	bool gate_failed;
 };
 
@@ -28,9 +28,9 @@ bool batch_full(const struct batch *batch);
 
 /*
  * The list that libvirt's hook goes by without hamond. It must not be old, but it is no part of a commit and takes
- * two syncs: so it is written when requests pause (quiet), or when it has waited for BATCH_GATE_MS.
+ * two syncs: so it is written when requests pause (quiet), or when that many batches went before it.
  */
-#define BATCH_GATE_MS 200
+#define BATCH_GATE_BATCHES 50
 bool batch_gate_waiting(const struct batch *batch);
 int batch_gate_run(struct batch *batch, struct store_db *db, bool quiet);
 

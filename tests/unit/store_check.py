@@ -1,5 +1,6 @@
 #!/usr/bin/python3
 """hamon-store as hamond sees it: its answers, and what it makes of kills, damage, a full disk and nonsense."""
+import fcntl
 import json
 import os
 import random
@@ -12,6 +13,7 @@ import sys
 import tempfile
 import unittest
 
+F_SETPIPE_SZ = 1031
 PROGRAM = os.path.join(os.environ.get("HAMON_LIBEXEC", "."), "hamon-store")
 FIELDS = ("wall", "id", "incident", "kind", "severity", "host", "instance", "uuid", "text", "data")
 
@@ -172,8 +174,9 @@ class Content(StoreCase):
 
     def test_everything_that_waits_is_one_transaction(self):
         store = self.started()
+        fcntl.fcntl(store.process.stdin, F_SETPIPE_SZ, 1 << 20)  # more than it takes in one go
         os.kill(store.process.pid, signal.SIGSTOP)
-        store.send(*[{"seq": i, "facts": [fact("a", i)]} for i in range(1, 201)])
+        store.send(*[{"seq": i, "facts": [fact("a", i, x="x" * 1000)]} for i in range(1, 201)])
         os.kill(store.process.pid, signal.SIGCONT)
         answer = store.read()
         self.assertEqual((answer["seq"], answer["requests"]), (200, 200))
@@ -231,9 +234,7 @@ class GateList(StoreCase):
     def test_it_is_written_while_they_do_not(self):
         store = self.started()
         store.send({"gate_list": {"n": 1}})
-        seq = 0
-        while not os.path.exists(self.file("gate.list")):
-            seq += 1
+        for seq in range(1, 70):
             store.ask({"seq": seq})
         self.assertEqual(self.read(), {"n": 1})
 
@@ -328,6 +329,9 @@ class BadInput(StoreCase):
         b'{"seq":5,"facts":[{"kind":"k","key":"a\\u0000b","term":1,"counter":1,"value":{}}]}\n',
         b'{"seq":5,"facts":[{"kind":"","key":"a","term":1,"counter":1,"value":{}}]}\n',
         b'{"seq":5,"facts":[{"kind":"k","key":"a","term":1,"counter":1}]}\n',
+        b'{"seq":5,"facts":[{"kind":"k","key":"a","term":1,"counter":1,"value":{},"more":1}]}\n',
+        b'{"seq":5,"defs":[{"hash":"' + hash_of(1).encode() + b'","xml":"<a/>","more":1}]}\n',
+        b'{"query":"history","more":1}\n',
         b'{"seq":5,"history":[{"kind":"k"}]}\n', b'{"seq":5,"history":[{"seq":1}]}\n',
         b'{"seq":5,"history":[{"seq":1,"kind":"k","more":1}]}\n',
         b'{"seq":5,"defs":[{"hash":"abc","xml":"<a/>"}]}\n',
@@ -345,20 +349,21 @@ class BadInput(StoreCase):
         store = self.started()
         seq = 10
         for bad in self.BAD:
+            bad = bad.replace(b'"seq":5', b'"seq":%d' % (seq + 1))  # its number is not what is wrong with it
             # Between two good ones, all in one go: the good ones must be persisted.
             os.kill(store.process.pid, signal.SIGSTOP) if len(bad) < 60000 else None
-            store.send({"seq": seq, "facts": [fact("a", seq)]}, bad, {"seq": seq + 1, "facts": [fact("b", seq)]})
+            store.send({"seq": seq, "facts": [fact("a", seq)]}, bad, {"seq": seq + 2, "facts": [fact("b", seq)]})
             os.kill(store.process.pid, signal.SIGCONT)
             answers = [store.read()]
-            while answers[-1].get("seq") != seq + 1:
+            while answers[-1].get("seq") != seq + 2:
                 answers.append(store.read())
             errors = [a for a in answers if a["type"] == "error"]
             self.assertEqual(len(errors), 1, (bad[:80], answers))
             self.assertEqual(errors[0]["error_class"], "bad-request", bad[:80])
             self.assertGreater(len(errors[0]["error"]), 10)
-            seq += 2
+            seq += 3
         store.kill()
-        self.assertEqual({f["key"]: f["value"]["n"] for f in self.started().facts}, {"a": seq - 2, "b": seq - 2})
+        self.assertEqual({f["key"]: f["value"]["n"] for f in self.started().facts}, {"a": seq - 3, "b": seq - 3})
 
     def test_the_answer_names_the_request(self):
         store = self.started()
@@ -517,6 +522,15 @@ class Damage(StoreCase):
         self.assertGreater(size, 8 * 4096)
         self.stays_refused("corrupt")
 
+    def test_a_page_that_belongs_to_nobody(self):
+        self.sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        with open(self.file("hamon.db"), "rb") as f:
+            f.seek(36)
+            free = int.from_bytes(f.read(4), "big")
+        self.assertGreater(free, 0)
+        self.patch("hamon.db", 36, (free - 1).to_bytes(4, "big"))
+        self.stays_refused("corrupt")
+
     def test_cut(self):
         os.truncate(self.file("hamon.db"), 5000)
         self.stays_refused("corrupt")
@@ -554,7 +568,7 @@ class Damage(StoreCase):
         self.write(killed=True)
         # The commits of the last run are at the log's front; damage one that others follow.
         self.patch("hamon.db-wal", 32 + 5 * 4120 + 2000, b"\xff\xff\xff")
-        self.assertIn("write-ahead log", self.stays_refused("corrupt"))
+        self.assertRegex(self.stays_refused("corrupt"), "frame [0-9]+ of its write-ahead log")
 
     def test_a_lost_log(self):
         self.write(killed=True)
