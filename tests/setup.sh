@@ -10,7 +10,7 @@ PACKAGES_BUILD="gcc libc6-dev make autoconf automake pkg-config libcpg-dev libqu
 PACKAGES_LAB="corosync libvirt-daemon libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils
 	fence-agents openipmi ipmitool nasm python3 iproute2 util-linux procps sqlite3"
 PACKAGES_ALL="clang libclang-rt-14-dev xz-utils python3-pytest qemu-block-extra tgt glusterfs-server glusterfs-client
-	pacemaker ovmf busybox-static mtools systemd-boot-efi binutils"
+	pacemaker ovmf mtools systemd-boot-efi binutils"
 
 POLICY=/usr/sbin/policy-rc.d
 

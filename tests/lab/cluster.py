@@ -109,7 +109,8 @@ class Cluster:
         self.wait("the cluster is settled", settled, timeout)
 
     def wait_known(self, *names, timeout=LONG):
-        """hamon knows these guests, on the hosts where they run, and every other host's verdict on their disks."""
+        """hamon knows these guests, on the hosts where they run, and every other host's verdict on their disks;
+        and each has written to its disk, so that its starts can be counted."""
         def known():
             status = self.status()
             hosts = {entry["name"] for entry in status["hosts"] if entry["state"] == "admitted"}
@@ -124,6 +125,9 @@ class Cluster:
                     return False
             return True
         self.wait("hamon knows the guests and their storage", known, timeout)
+        for name in names or self.guests:
+            if self.guests[name].expect == "running":
+                self.guests[name].wait_beating(boots=self.guests[name].boots)
 
     def wait_lost(self, name, timeout=SOON, host=None):
         """hamon counts that host as lost (or further)."""

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import sys
+import textwrap
 import time
 
 import cluster as cluster_module
@@ -97,8 +98,6 @@ class Demo:
             guest = guests.file_guest(self.lab, name, folder=folder, host=self.cluster.host(host), **said)
             self.cluster.add(guest, host)
         self.cluster.wait_known()
-        for guest in self.cluster.guests.values():
-            guest.wait_beating(boots=1)
         self.screen.step("seven guests, their storage checked", "done  %4.1f s" % (time.monotonic() - begin))
 
     def table(self):
@@ -190,20 +189,16 @@ class Demo:
         screen.say()
         colours = {"fence-confirmed": ("green",), "instance-running": ("green",), "instance-held": ("red",),
                    "host-lost": ("yellow",), "host-suspected": ("yellow",)}
-        room = self.width_for_text()
+        room = max(40, screen.width() - 31)
         for record in records:
             if record["t_ms"] < self.killed_ms:
                 continue
-            text = record["text"]
-            if record["kind"] == "instance-held" and record["instance"]:
-                text = "%s" % text
+            lines = textwrap.wrap(record["text"], room) or [""]
             screen.say("  %+7.2f  %s %s" % ((record["t_ms"] - self.killed_ms) / 1000,
-                                           screen.paint("%-18s" % record["kind"], *colours.get(record["kind"], ())),
-                                           screen.clip(text, room)))
+                                           screen.paint("%-18s" % record["kind"], *colours.get(record["kind"], ())), lines[0]))
+            for line in lines[1:]:
+                screen.say(" " * 30 + line)
         return records
-
-    def width_for_text(self):
-        return self.screen.width() - 31
 
     def verify(self):
         """From the guests' own disks and the machine's processes; nothing that hamon says counts here."""

@@ -31,6 +31,7 @@ import bmc
 import config
 import guests
 import keeper
+import linux
 import spaces
 import stores
 from spaces import LabError, wait_until
@@ -249,6 +250,9 @@ class Host:
 
     def start_gluster(self):
         stores.gluster_boot(self)
+
+    def start_bridge(self):
+        linux.bridge_up(self)
 
     def start_libvirtd(self, wait=True):
         self.spawn(["libvirtd", "--listen"], "/var/log/libvirt/stderr.log")
