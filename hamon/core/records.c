@@ -56,6 +56,7 @@ void stage_incident(struct core *core, struct incident_fact *incident)
 	fact_stage(core, FACT_INCIDENT, &incident->version, incident);
 }
 
+__attribute__((format(printf, 7, 0)))
 static struct note *note_make(struct core *core, const char *kind, enum note_severity severity,
 			      const char *incident, const struct host *host,
 			      const struct instance *inst, const char *format, va_list args)
