@@ -26,7 +26,12 @@ enum happening {
 	HAPPEN_WATCH_FULL,
 	HAPPEN_WATCH_ONE,
 	HAPPEN_VERDICTS,
+	HAPPEN_MIGRATE_GATE,
+	HAPPEN_MIGRATED,
 };
+
+#define MIGRATE_ID 50 /* gate questions: the guest is id % 50, an incoming migration has 50 in it */
+#define CLONE_GUEST 49
 
 struct world_event {
 	struct world_event *next;
@@ -79,8 +84,9 @@ static void say(struct world *w, const char *format, ...)
 
 	if (!w->loud)
 		return;
-	fprintf(w->out, "%7llu.%03llu ", (unsigned long long)(w->now_ms / 1000),
-		(unsigned long long)(w->now_ms % 1000));
+	if (!w->untimed)
+		fprintf(w->out, "%7llu.%03llu ", (unsigned long long)(w->now_ms / 1000),
+			(unsigned long long)(w->now_ms % 1000));
 	va_start(args, format);
 	vfprintf(w->out, format, args);
 	va_end(args);
@@ -195,7 +201,8 @@ static void report_fill(struct world *w, struct world_host *host, size_t g, stru
 {
 	memset(report, 0, sizeof(*report));
 	guest_spec(g, &report->spec);
-	report->state = host->guests[g].qemu ? INSTANCE_RUNNING : INSTANCE_ABSENT;
+	report->state = host->guests[g].qemu ? INSTANCE_RUNNING : host->guests[g].incoming ?
+		INSTANCE_INCOMING : INSTANCE_ABSENT;
 	report->stop_reason = host->guests[g].qemu ? STOP_NONE : host->guests[g].stop_reason;
 	report->defined = true;
 	report->host_shutting_down = host->shutting_down;
@@ -203,8 +210,8 @@ static void report_fill(struct world *w, struct world_host *host, size_t g, stru
 
 static void host_report(struct world *w, struct world_host *host, bool reported)
 {
-	struct host_report report = { .gate_loaded = true, .libvirt_ok = true, .reported = reported,
-		.free_mib = 4096 };
+	struct host_report report = { .gate_loaded = !host->gate_missing, .libvirt_ok = true,
+		.reported = reported, .free_mib = host->free_mib };
 	struct core_event event = { .type = EV_HOST_REPORT, .host_report = &report };
 
 	snprintf(report.boot_id, sizeof(report.boot_id), "boot-%s-%u", host->name, host->boots);
@@ -220,7 +227,7 @@ static void watch_full(struct world *w, struct world_host *host)
 
 	/* A definition exists where the guest runs or last ran. */
 	for (size_t g = 0; g < w->n_guests; g++)
-		if (host->guests[g].qemu || host->guests[g].stop_reason != STOP_NONE)
+		if (host->guests[g].qemu || host->guests[g].incoming || host->guests[g].stop_reason != STOP_NONE)
 			report_fill(w, host, g, &reports[n++]);
 	event.reports.full = true;
 	event.reports.n = n;
@@ -253,7 +260,7 @@ static void verdicts_tell(struct world *w, struct world_host *host)
 		guest_spec(g, &spec);
 		memset(&reports[g], 0, sizeof(reports[g]));
 		memcpy(reports[g].uuid, spec.uuid, sizeof(spec.uuid));
-		reports[g].verdict = VERDICT_SHARED;
+		reports[g].verdict = host->guests[g].verdict;
 	}
 	event.verdicts.n = w->n_guests;
 	event.verdicts.verdicts = reports;
@@ -380,7 +387,7 @@ static void store_load(struct world *w, struct world_host *host)
 		json_object_array_add(array, json_tokener_parse(fact->text));
 	if (wire_facts_decode(array, &wire, &event.loaded.n_facts, &event.loaded.facts, error, sizeof(error)))
 		fail(w, "%s: its own store is refused: %s", host->name, error);
-	event.loaded.ok = true;
+	event.loaded.ok = !host->store_corrupt;
 	event.loaded.promised = host->store.promised;
 	event.loaded.facts_term = host->store.facts_term;
 	host_step(w, host, &event);
@@ -407,9 +414,6 @@ static void persist(struct world *w, struct world_host *host, const struct core_
 	ev->facts = json_object_new_array();
 	for (size_t i = 0; i < act->persist.n_facts; i++)
 		json_object_array_add(ev->facts, wire_fact_encode(&act->persist.facts[i]));
-	for (size_t i = 0; i < act->persist.n_notes; i++)
-		if (w->loud && !act->persist.term)
-			say(w, "%s notes %s: %s", host->name, act->persist.notes[i].kind, act->persist.notes[i].text);
 }
 
 /* --- actions --- */
@@ -446,14 +450,37 @@ static size_t host_of_node(struct world *w, uint32_t nodeid)
 	return 0;
 }
 
+static void migrate_begin(struct world *w, struct world_host *host, size_t guest)
+{
+	struct world_event *ev;
+
+	host->guests[guest].incoming = true;
+	say(w, "%s takes vm%zu in", host->name, guest + 1);
+	ev = event_add(w, HAPPEN_MIGRATED, host_index(w, host), w->migrate_ms);
+	ev->guest = guest;
+	ev->target = w->migrate_from;
+	ev->run = 0;
+	event_add(w, HAPPEN_WATCH_ONE, host_index(w, host), 10)->guest = guest;
+}
+
 static void gate_answered(struct world *w, struct world_host *host, const struct core_action *act)
 {
-	size_t guest = act->gate.id % 100;
+	size_t guest = act->gate.id % MIGRATE_ID;
 	struct guest_here *here = &host->guests[guest];
 	struct world_event *ev;
 
+	if (guest == CLONE_GUEST) {
+		say(w, "the gate of %s says %s", host->name, act->gate.allow ? "yes" : "no");
+		return;
+	}
 	if (!here->start_job)
 		return;
+	if (act->gate.id % (2 * MIGRATE_ID) >= MIGRATE_ID) {
+		here->start_job = here->gate_asked = false;
+		if (act->gate.allow)
+			migrate_begin(w, host, guest);
+		return;
+	}
 	here->gate_asked = false;
 	if (!act->gate.allow) {
 		here->start_job = false;
@@ -461,7 +488,8 @@ static void gate_answered(struct world *w, struct world_host *host, const struct
 		return;
 	}
 	/* Granted: from here libvirtd goes on by itself, quickly or not. */
-	ev = event_add(w, HAPPEN_QEMU, host_index(w, host), world_random(w, 10) ? 5 : between(w, 500, 6000));
+	ev = event_add(w, HAPPEN_QEMU, host_index(w, host), w->grant_ms ? w->grant_ms :
+		       world_random(w, 10) ? 5 : between(w, 500, 6000));
 	ev->guest = guest;
 	ev->run = 0;
 }
@@ -520,6 +548,7 @@ static void action_take(struct world *w, struct world_host *host, const struct c
 		ev->guest = guest_number(act->instance.spec->uuid);
 		break;
 	case ACT_TIDY:
+		say(w, "%s removes its stale definition of %s", host->name, act->instance.spec->name);
 		host->guests[guest_number(act->instance.spec->uuid)].stop_reason = STOP_NONE;
 		break;
 	case ACT_END_HELPERS:
@@ -609,7 +638,7 @@ static void start_gate(struct world *w, struct world_host *host, struct world_ev
 	struct guest_here *here = &host->guests[ev->guest];
 	struct gate_query query = { .op = GATE_START, .protected = true };
 	struct core_event event = { .type = EV_GATE, .gate = &query };
-	bool fails = ev->by_core && world_random(w, 100) < w->start_failures_percent;
+	bool fails = ev->by_core && (world_random(w, 100) < w->start_failures_percent || host->starts_fail);
 	struct world_event *done;
 
 	if (ev->by_core) {
@@ -624,7 +653,7 @@ static void start_gate(struct world *w, struct world_host *host, struct world_ev
 		return; /* the hook's own list refuses what is protected */
 	here->start_job = true;
 	here->gate_asked = true;
-	query.id = ++w->next_gate * 100 + ev->guest;
+	query.id = ++w->next_gate * 2 * MIGRATE_ID + ev->guest;
 	guest_spec(ev->guest, &query.spec);
 	host_step(w, host, &event);
 }
@@ -654,6 +683,40 @@ static void inspect_done(struct world *w, struct world_host *host, struct world_
 	host_step(w, host, &event);
 }
 
+/* The memory is over: the guest stops here and goes on there at one instant, if both hosts still live. */
+static void migrated(struct world *w, struct world_host *target, struct world_event *ev)
+{
+	struct world_host *source = &w->hosts[ev->target];
+	size_t g = ev->guest;
+
+	if (!target->guests[g].incoming)
+		return;
+	target->guests[g].incoming = false;
+	if (source->power && source->guests[g].qemu) {
+		source->guests[g].qemu = source->guests[g].running = false;
+		source->guests[g].stop_reason = STOP_MIGRATED;
+		target->guests[g].qemu = target->guests[g].running = true;
+		target->guests[g].stop_reason = STOP_BY_API;
+		say(w, "vm%zu goes on on %s", g + 1, target->name);
+		event_add(w, HAPPEN_WATCH_ONE, ev->target, 10)->guest = g;
+	} else {
+		say(w, "the migration of vm%zu to %s failed: its source is gone", g + 1, target->name);
+	}
+	writers_check(w);
+	event_add(w, HAPPEN_WATCH_ONE, host_index(w, target), 10)->guest = g;
+}
+
+static void migrate_gate(struct world *w, struct world_host *host, struct world_event *ev)
+{
+	struct gate_query query = { .op = GATE_MIGRATE_IN, .protected = true };
+	struct core_event event = { .type = EV_GATE, .gate = &query };
+
+	host->guests[ev->guest].start_job = host->guests[ev->guest].gate_asked = true;
+	query.id = ++w->next_gate * 2 * MIGRATE_ID + MIGRATE_ID + ev->guest;
+	guest_spec(ev->guest, &query.spec);
+	host_step(w, host, &event);
+}
+
 static void stop_done(struct world *w, struct world_host *host, struct world_event *ev)
 {
 	struct core_event event = { .type = EV_STOP_RESULT };
@@ -675,8 +738,8 @@ static bool event_is_alive(struct world *w, struct world_event *ev)
 	if (ev->what == HAPPEN_FENCE_ACT)
 		return true;
 	if (!host->power || host->boots != ev->boot || !host->daemon)
-		return (ev->what == HAPPEN_START_GATE || ev->what == HAPPEN_QEMU) && host->power &&
-			host->boots == ev->boot;
+		return (ev->what == HAPPEN_START_GATE || ev->what == HAPPEN_QEMU || ev->what == HAPPEN_MIGRATED) &&
+			host->power && host->boots == ev->boot;
 	if (ev->run && ev->run != host->runs)
 		return false;
 	/* A view is the newest or nothing; a message crosses no change of sides: some got it, others did not. */
@@ -741,6 +804,12 @@ static void event_happen(struct world *w, struct world_event *ev)
 	case HAPPEN_VERDICTS:
 		verdicts_tell(w, host);
 		break;
+	case HAPPEN_MIGRATE_GATE:
+		migrate_gate(w, host, ev);
+		break;
+	case HAPPEN_MIGRATED:
+		migrated(w, host, ev);
+		break;
 	}
 }
 
@@ -755,6 +824,7 @@ void world_run(struct world *w, uint64_t for_ms)
 		w->events = ev->next;
 		w->now_ms = ev->at_ms;
 		if (host->frozen && host->power && ev->what != HAPPEN_FENCE_ACT && ev->what != HAPPEN_QEMU &&
+		    ev->what != HAPPEN_MIGRATED &&
 		    event_is_alive(w, ev)) {
 			/* It happens when the process goes on, in the same order. */
 			struct world_event **at = &host->held;
@@ -782,7 +852,7 @@ void world_daemon_start(struct world *w, size_t number)
 	struct core_event event = { .type = EV_CONFIG };
 	struct core_settings settings = {
 		.self = host->nodeid, .start_grace_ms = 30000, .failure_window_ms = 300000,
-		.max_failed_hosts = 7, .beat_ms = 1000, .coordinator_timeout_ms = 4000, .tilt_ms = 3000,
+		.max_failed_hosts = w->max_failed_hosts, .beat_ms = 1000, .coordinator_timeout_ms = 4000, .tilt_ms = 3000,
 		.parallel_starts = 4, .attempts = 3, .retry_delay_ms = 10000, .fence_backoff_ms = 5000,
 		.fence_backoff_max_ms = 60000, .late_effect_ms = 10000,
 	};
@@ -801,7 +871,7 @@ void world_daemon_start(struct world *w, size_t number)
 		strcpy(configs[h].name, w->hosts[h].name);
 		configs[h].votes = 1;
 		configs[h].fence_levels = 1;
-		configs[h].fence_delay_ms = w->two_node && h == 0 ? 3000 : 0;
+		configs[h].fence_delay_ms = w->two_node && h == 0 ? 3000 : w->fence_delay_ms;
 	}
 	event.config.n = w->n_hosts;
 	event.config.hosts = configs;
@@ -844,7 +914,7 @@ void world_power_off(struct world *w, size_t number)
 	host->quorate_told = false;
 	for (size_t g = 0; g < w->n_guests; g++) {
 		host->guests[g].qemu = host->guests[g].running = host->guests[g].start_job = false;
-		host->guests[g].gate_asked = false;
+		host->guests[g].gate_asked = host->guests[g].incoming = false;
 		if (host->guests[g].stop_reason != STOP_NONE)
 			host->guests[g].stop_reason = STOP_NONE;
 	}
@@ -927,6 +997,92 @@ void world_guest_stop(struct world *w, size_t number, size_t guest, enum stop_re
 	event_add(w, HAPPEN_WATCH_ONE, number - 1, 10)->guest = guest - 1;
 }
 
+void world_guest_migrate(struct world *w, size_t from, size_t to, size_t guest, uint64_t takes_ms)
+{
+	if (!w->hosts[to - 1].power || !w->hosts[from - 1].guests[guest - 1].qemu)
+		return;
+	w->migrate_ms = takes_ms;
+	w->migrate_from = from - 1;
+	event_add(w, HAPPEN_MIGRATE_GATE, to - 1, 1)->guest = guest - 1;
+}
+
+void world_clone_start(struct world *w, size_t number, size_t guest)
+{
+	struct gate_query query = { .op = GATE_START };
+	struct core_event event = { .type = EV_GATE, .gate = &query };
+
+	query.id = ++w->next_gate * 2 * MIGRATE_ID + CLONE_GUEST;
+	guest_spec(guest - 1, &query.spec);
+	query.spec.protected = false;
+	snprintf(query.spec.uuid, sizeof(query.spec.uuid), "00000000-0000-4000-8000-%012d", 999);
+	snprintf(query.spec.name, sizeof(query.spec.name), "clone-of-vm%zu", guest);
+	host_step(w, &w->hosts[number - 1], &event);
+}
+
+void world_verdict(struct world *w, size_t number, size_t guest, enum verdict verdict)
+{
+	w->hosts[number - 1].guests[guest - 1].verdict = verdict;
+}
+
+void world_host_tell(struct world *w, size_t number)
+{
+	if (w->hosts[number - 1].power && w->hosts[number - 1].daemon)
+		host_report(w, &w->hosts[number - 1], true);
+}
+
+void world_daemon_leave(struct world *w, size_t number)
+{
+	struct world_host *host = &w->hosts[number - 1];
+	struct core_event event = { .type = EV_LEAVE };
+
+	if (!host->power || !host->daemon)
+		return;
+	say(w, "-- the daemon of %s is stopped in order", host->name);
+	host_step(w, host, &event);
+	world_run(w, 50);
+	world_daemon_kill(w, number);
+}
+
+void world_shutdown(struct world *w, size_t number)
+{
+	struct world_host *host = &w->hosts[number - 1];
+
+	if (!host->power)
+		return;
+	say(w, "-- %s shuts down", host->name);
+	host->shutting_down = true;
+	for (size_t g = 1; g <= w->n_guests; g++)
+		world_guest_stop(w, number, g, STOP_BY_API);
+	world_run(w, 200);
+	world_daemon_leave(w, number);
+	world_run(w, 500);
+	world_power_off(w, number);
+}
+
+void world_store_lose(struct world *w, size_t number)
+{
+	struct store *store = &w->hosts[number - 1].store;
+
+	say(w, "-- the store of %s is lost: it begins empty", w->hosts[number - 1].name);
+	store_clear(store);
+	store->promised = store->facts_term = 0;
+}
+
+void world_attest(struct world *w, size_t number, uint64_t lease_ms, uint64_t watchdog_ms)
+{
+	struct core_event event = { .type = EV_WATCHDOG };
+
+	event.watchdog.nodeid = w->hosts[number - 1].nodeid;
+	event.watchdog.armed = true;
+	event.watchdog.lease_ms = lease_ms;
+	event.watchdog.watchdog_ms = watchdog_ms;
+	snprintf(event.watchdog.boot_id, sizeof(event.watchdog.boot_id), "boot-%s-%u", w->hosts[number - 1].name,
+		 w->hosts[number - 1].boots);
+	for (size_t h = 0; h < w->n_hosts; h++)
+		if (reaches(w, number - 1, h) && w->hosts[h].daemon)
+			host_step(w, &w->hosts[h], &event);
+}
+
 void world_request(struct world *w, size_t number, const struct core_request *request)
 {
 	struct core_event event = { .type = EV_REQUEST, .request = request };
@@ -1005,9 +1161,13 @@ void world_init(struct world *w, uint64_t seed, size_t hosts, size_t guests)
 	w->n_hosts = hosts;
 	w->n_guests = guests;
 	w->two_node = hosts == 2;
+	w->max_failed_hosts = 7;
 	for (size_t h = 0; h < hosts; h++) {
 		snprintf(w->hosts[h].name, sizeof(w->hosts[h].name), "h%zu", h + 1);
 		w->hosts[h].nodeid = (uint32_t)h + 1;
+		w->hosts[h].free_mib = 4096;
+		for (size_t g = 0; g < WORLD_GUESTS_MAX; g++)
+			w->hosts[h].guests[g].verdict = VERDICT_SHARED;
 	}
 }
 

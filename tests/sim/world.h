@@ -35,6 +35,8 @@ struct guest_here {
 	bool running;
 	bool start_job;     /* libvirt is starting it, whoever asked */
 	bool gate_asked;    /* and hamond has not answered yet */
+	bool incoming;      /* the target side of a live migration */
+	enum verdict verdict; /* what this host can prove of its backing */
 	enum stop_reason stop_reason;
 };
 
@@ -56,6 +58,10 @@ struct world_host {
 	uint32_t helpers;   /* grows when effects are ended */
 	bool device_broken;
 	bool shutting_down;
+	bool starts_fail;   /* every start that hamond asks for */
+	bool gate_missing;  /* libvirtd has not loaded the hook */
+	bool store_corrupt;
+	uint64_t free_mib;
 	struct world_event *held; /* while it is frozen */
 };
 
@@ -65,6 +71,7 @@ struct world {
 	uint64_t seed;
 	uint64_t random;
 	bool loud;
+	bool untimed;                   /* what is told has no times */
 	FILE *out;
 	size_t n_hosts;
 	struct world_host hosts[WORLD_HOSTS_MAX];
@@ -81,6 +88,11 @@ struct world {
 	uint64_t steps;
 	uint64_t fences, starts, refusals;
 	uint32_t start_failures_percent;
+	uint32_t max_failed_hosts;      /* the brake of every daemon that starts from now on */
+	uint64_t fence_delay_ms;        /* of every host */
+	uint64_t migrate_ms;            /* of the migration that was begun last */
+	size_t migrate_from;
+	uint64_t grant_ms;              /* how long libvirtd takes from the gate's yes to a QEMU; 0: drawn */
 };
 
 void world_init(struct world *w, uint64_t seed, size_t hosts, size_t guests);
@@ -100,6 +112,15 @@ void world_heal(struct world *w);
 void world_store_hang(struct world *w, size_t host, uint64_t for_ms);
 void world_guest_start(struct world *w, size_t host, size_t guest);
 void world_guest_stop(struct world *w, size_t host, size_t guest, enum stop_reason reason);
+void world_guest_migrate(struct world *w, size_t from, size_t to, size_t guest, uint64_t takes_ms);
+/* Starts, beside the guest, another domain with the same disk: the gate's answer is told. */
+void world_clone_start(struct world *w, size_t host, size_t guest);
+void world_verdict(struct world *w, size_t host, size_t guest, enum verdict verdict);
+void world_host_tell(struct world *w, size_t host); /* the daemon looks at its host again */
+void world_daemon_leave(struct world *w, size_t host);
+void world_shutdown(struct world *w, size_t host);
+void world_store_lose(struct world *w, size_t host);
+void world_attest(struct world *w, size_t host, uint64_t lease_ms, uint64_t watchdog_ms);
 void world_request(struct world *w, size_t host, const struct core_request *request);
 
 /* The host that runs the guest, 0 for none; more than one fails the world at once. */
