@@ -106,7 +106,8 @@ static const struct field request_fields[] = {
 static const struct field message_fields[] = {
 	U64(core_message, term), U64(core_message, seq), BOOL(core_message, coordinator),
 	BOOL(core_message, synced), BOOL(core_message, store_ok), U64(core_message, promised),
-	U64(core_message, commit), U64(core_message, facts_term), BOOL(core_message, replace),
+	U64(core_message, commit), U64(core_message, facts_term), BOOL(core_message, blank),
+	BOOL(core_message, replace),
 	U32(core_message, to), BOOL(core_message, full), TEXT(core_message, uuid),
 	U64(core_message, generation), BOOL(core_message, ok), BOOL(core_message, retry_elsewhere),
 	BOOL(core_message, migrate), TEXT(core_message, text), U64(core_message, request_id),

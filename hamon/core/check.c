@@ -4,7 +4,7 @@
 
 #include "hamon/core/state.h"
 
-static void instance_check(const struct core *core, const struct instance *inst)
+static void instance_check(const struct instance *inst)
 {
 	if (inst->spec.deleted || !inst->has_place)
 		return;
@@ -40,5 +40,5 @@ void core_check(const struct core *core)
 	for (size_t i = 0; i < core->n_hosts; i++)
 		host_check(core, &core->hosts[i]);
 	for (size_t i = 0; i < core->n_instances; i++)
-		instance_check(core, &core->instances[i]);
+		instance_check(&core->instances[i]);
 }

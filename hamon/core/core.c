@@ -114,7 +114,7 @@ static void loaded_take(struct core *core, const struct core_event *event)
 	}
 	if (event->loaded.promised > core->promised)
 		core->promised = event->loaded.promised;
-	core->facts_term = event->loaded.facts_term;
+	core->facts_term = core->stored_facts_term = event->loaded.facts_term;
 	for (size_t i = 0; i < event->loaded.n_facts; i++)
 		fact_apply(core, &event->loaded.facts[i], 0);
 	core->loaded = true;
@@ -124,6 +124,7 @@ static void loaded_take(struct core *core, const struct core_event *event)
 
 static void quorum_take(struct core *core, const struct core_event *event)
 {
+	core->quorum_changed_ms = core->now_ms;
 	for (size_t i = 0; i < core->n_hosts; i++) {
 		struct host *host = &core->hosts[i];
 		bool present = false;
@@ -154,6 +155,8 @@ static void members_take(struct core *core, const struct core_event *event)
 			if (event->members.members[j].nodeid == host->config.nodeid)
 				member = &event->members.members[j];
 		if (!member) {
+			if (host->daemon)
+				host->daemon_gone_ms = core->now_ms;
 			host->daemon = false;
 			host->beat_known = false;
 			host->instances_known = false;

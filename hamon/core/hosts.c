@@ -8,6 +8,7 @@
 #include "hamon/core/state.h"
 
 #define DOUBT_PATIENCE_MS 5000 /* a host that was just powered off is a member for a token longer */
+#define UNWATCHED_PATIENCE_MS 2000
 #define WATCHDOG_DRIFT_PERMILLE 10 /* two boot clocks apart by 1% at most */
 #define WATCHDOG_MARGIN_MS 2000
 
@@ -61,7 +62,7 @@ static void provisional_end(struct core *core)
 	}
 	/* The other side is proven dead: these facts are the cluster's now. */
 	core->provisional = false;
-	core->facts_term = core->promised;
+	core->facts_term = core->stored_facts_term = core->promised;
 }
 
 void host_certify(struct core *core, struct host *host, enum proof_method method,
@@ -80,6 +81,7 @@ void host_certify(struct core *core, struct host *host, enum proof_method method
 	host->fact.state = HOST_DEAD;
 	host->fact.fence_intent = false;
 	host->doubted_ms = 0;
+	host->reason[0] = '\0';
 	incident->certified_ms = core->now_ms;
 	incident->proof = method;
 	incident->reason[0] = '\0';
@@ -307,7 +309,9 @@ static void host_evaluate_admitted(struct core *core, struct host *host)
 				   "%s left in order, none of its protected instances ran", host->config.name);
 			return;
 		}
-		if (!host->daemon && !host->reason[0]) {
+		/* A host that dies leaves the group a little before the membership. */
+		if (!host->daemon && !host->reason[0] &&
+		    core->now_ms >= host->daemon_gone_ms + UNWATCHED_PATIENCE_MS) {
 			text_copy(host->reason, sizeof(host->reason),
 				  "unwatched: its hamond is not running; it is still recovered when its node vanishes");
 			note_stage(core, "host-unwatched", NOTE_WARNING, NULL, host, NULL,
@@ -402,7 +406,7 @@ static void host_came_back(struct core *core, struct host *host)
 	host->fact.fence_intent = false;
 	stage_host(core, host);
 	note_stage(core, "fence-cancelled", NOTE_NOTICE, host->fact.incident, host, NULL,
-		   "%s is back in the same boot before anything was done to it: its fencing is cancelled",
+		   "%s is back in the same boot: its fencing is cancelled",
 		   host->config.name);
 	if (incident) {
 		incident->state = INCIDENT_CLOSED;

@@ -9,6 +9,7 @@
 
 #define RESTART_DELAY_MS 3000     /* an owner's instance is absent against its wish for so long */
 #define NEW_BOOT_PATIENCE_MS 5000 /* the host of an instance is just coming back: it goes there */
+#define REASON_BEGINNING 16       /* reasons that begin alike are the same to a reader */
 #define JOINT_SETTLE_MS 15000     /* a live migration that left nothing on its target by then is over */
 
 static struct host *owner_of(struct core *core, const struct instance *inst)
@@ -41,7 +42,8 @@ static void hold(struct core *core, struct instance *inst, enum phase phase, con
 
 	if (inst->place.phase == phase && !strcmp(inst->place.reason, reason))
 		return;
-	if (inst->place.phase != phase)
+	/* Told when it begins, and when it waits for something else; not for each number in the reason that changes. */
+	if (inst->place.phase != phase || strncmp(inst->place.reason, reason, REASON_BEGINNING))
 		note_stage(core, phase == PHASE_HELD ? "instance-held" : "instance-waiting",
 			   phase == PHASE_HELD ? NOTE_ALERT : NOTE_WARNING, inst->place.incident, owner, inst,
 			   "%s is %s: %s", inst->spec.name, phase == PHASE_HELD ? "held" : "waiting", reason);
@@ -105,6 +107,12 @@ static void instance_place(struct core *core, struct instance *inst)
 	}
 	if (inst->spec.block_job && !inst->place.by_hand) {
 		hold(core, inst, PHASE_HELD, "its host died in the middle of a block job: the state of its disk chain is not known");
+		return;
+	}
+	/* Back after a reboot in maintenance: a person works on it, and nothing is moved away from it by itself. */
+	if (owner && owner->present && owner->fact.maintenance && !inst->place.by_hand) {
+		hold(core, inst, PHASE_WAITING,
+		     "its own host is back, and in maintenance: it starts there when that ends, or elsewhere by `evacuate`");
 		return;
 	}
 	/* Its own host is just back in a new boot: wait for that host's admission, it is the shortest way home. */
@@ -295,7 +303,15 @@ void incidents_evaluate(struct core *core)
 		for (size_t i = 0; i < core->n_instances; i++) {
 			const struct instance *inst = &core->instances[i];
 
-			if (inst->spec.deleted || strcmp(inst->place.incident, incident->id))
+			if (inst->spec.deleted)
+				continue;
+			/* In the middle of a live migration: whether it still runs on the other side is not known yet. */
+			if (inst->place.joint && inst->place.owner == incident->host &&
+			    inst->place.owner_epoch == incident->epoch && inst->place.wish == WISH_RUNNING) {
+				total++;
+				continue;
+			}
+			if (strcmp(inst->place.incident, incident->id))
 				continue;
 			total++;
 			running += inst->place.phase == PHASE_SETTLED;

@@ -227,8 +227,17 @@ void member_inspect_result(struct core *core, const struct core_event *event)
 	if (!instance_is_mine(core, inst) || inst->place.phase != PHASE_REVOKING ||
 	    !place_committed(core, inst) || !self_may_act(core))
 		return;
-	if (!event->inspect.known || event->inspect.job)
-		return; /* libvirtd may still be starting it: it stays here, visibly */
+	if (!event->inspect.known || event->inspect.job) {
+		/* libvirtd may still be starting it: it stays here, visibly. */
+		if (inst->stuck_generation != inst->place.generation)
+			note_local(core, "instance-waiting", NOTE_ALERT, self_host(core), inst,
+				   event->inspect.known ?
+				   "%s cannot go elsewhere: libvirtd of %s is still starting it" :
+				   "%s cannot go elsewhere: whether libvirtd of %s still starts it is not known",
+				   inst->spec.name, self_host(core)->config.name);
+		inst->stuck_generation = inst->place.generation;
+		return;
+	}
 	if (event->inspect.qemu) {
 		struct core_action *act;
 

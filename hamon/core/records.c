@@ -122,7 +122,9 @@ uint64_t persist_begin(struct core *core, uint64_t seq, bool promise, bool repla
 
 	act->persist.id = ++core->next_persist;
 	act->persist.promised = core->promised;
-	act->persist.facts_term = core->facts_term;
+	if (replace)
+		core->stored_facts_term = core->facts_term;
+	act->persist.facts_term = core->stored_facts_term;
 	act->persist.replace = replace;
 	act->persist.n_facts = n_facts;
 	act->persist.facts = facts;
@@ -234,6 +236,7 @@ static void state_take(struct core *core, const struct core_message *msg)
 		core->hosts[i].acked = 0;
 	record_apply(core, msg, true);
 	core->synced = true;
+	core->blank_told = false;
 	core->report_due = true;
 	core->beat_now = true;
 }

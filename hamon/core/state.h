@@ -26,11 +26,13 @@ struct host {
 	bool daemon;
 	uint32_t pid;
 	uint64_t joined_ms;
+	uint64_t daemon_gone_ms;
 	uint64_t heard_ms;
 
 	bool beat_known;
 	bool beat_synced;
 	bool beat_store_ok;
+	bool beat_blank;
 	uint64_t beat_term;
 	uint64_t beat_promised;
 	bool report_known;
@@ -41,6 +43,7 @@ struct host {
 
 	uint64_t acked;                  /* highest record of this term on its disk */
 	bool promised;                   /* in the election under way */
+	bool promised_blank;             /* from a store that remembers nothing */
 	uint64_t snapshot_ms;            /* when the last snapshot went to it */
 	uint64_t late_until_ms;          /* an off may still arrive until then */
 
@@ -96,6 +99,7 @@ struct instance {
 	uint64_t told_ms;                /* when its result was sent last */
 	uint64_t inspect_op;
 	uint64_t inspect_again_ms;
+	uint64_t stuck_generation;       /* told to be held up in libvirtd */
 	uint64_t stop_op;
 	uint64_t stop_again_ms;
 	bool tidied_save;
@@ -148,12 +152,15 @@ struct core {
 	enum role role;
 	uint64_t promised;               /* highest term promised; the current one */
 	uint64_t facts_term;             /* the term whose opening the facts build on */
+	uint64_t stored_facts_term;      /* the same for what is on disk: a candidate's merged facts are not */
+	bool blank_told;
 	bool synced;
 	bool was_synced;                 /* when the election began */
 	bool provisional;                /* two-node: alone, the other host not certified yet */
 	uint32_t coordinator;
 	uint64_t coordinator_heard_ms;
 	uint64_t no_coordinator_since_ms;
+	uint64_t quorum_changed_ms;
 	uint64_t election_ms;
 	uint64_t active_since_ms;
 	uint64_t seq;                    /* last record applied */

@@ -85,6 +85,9 @@ static int candidate_rank(const struct core *core, uint64_t *wait_until_ms)
 	for (size_t i = 0; i < core->n_hosts; i++) {
 		const struct host *host = &core->hosts[i];
 
+		/* The group is told after the quorum: the coordinator may be there, and not seen yet. */
+		if (host->present && !host->daemon && core->now_ms < core->quorum_changed_ms + BEAT_PATIENCE_MS)
+			deadline_min(wait_until_ms, core->quorum_changed_ms + BEAT_PATIENCE_MS);
 		if (!host->present || !host->daemon || (int)i == core->self)
 			continue;
 		if (!host->beat_known && core->now_ms < host->joined_ms + BEAT_PATIENCE_MS)
@@ -198,6 +201,7 @@ void term_promise_send(struct core *core)
 	msg = message_send(core, MSG_PROMISE);
 	msg->term = core->promised;
 	msg->facts_term = core->facts_term;
+	msg->blank = !core->stored_facts_term;
 	for (size_t i = 0; i < core->n_hosts; i++)
 		if (core->own_late_offs & UINT32_C(1) << i)
 			msg->late_offs[msg->n_late_offs++] = core->hosts[i].config.nodeid;
@@ -207,9 +211,27 @@ void term_promise_send(struct core *core)
 	msg->n_facts = facts_all(core, &msg->facts);
 }
 
-static bool promises_suffice(const struct core *core, bool *ret_all)
+/*
+ * A store that begins empty has forgotten what it promised and acknowledged: its promise is none, unless no store is known
+ * that remembers (a first installation), or all configured hosts have promised, so that nobody knows more.
+ */
+static bool blanks_may_count(const struct core *core, bool all_configured)
 {
-	uint32_t total = 0, votes = 0;
+	for (size_t i = 0; i < core->n_hosts && !all_configured; i++) {
+		const struct host *host = &core->hosts[i];
+
+		if (!host->configured)
+			continue;
+		if ((host->promised && !host->promised_blank) ||
+		    (host->present && host->daemon && host->beat_known && !host->beat_blank))
+			return false;
+	}
+	return true;
+}
+
+static bool promises_suffice(struct core *core, bool *ret_all)
+{
+	uint32_t total = 0, votes = 0, blank = 0;
 	bool all_present = true, all_configured = true;
 
 	for (size_t i = 0; i < core->n_hosts; i++) {
@@ -220,6 +242,7 @@ static bool promises_suffice(const struct core *core, bool *ret_all)
 		total += host->config.votes;
 		if (host->promised) {
 			votes += host->config.votes;
+			blank += host->promised_blank ? host->config.votes : 0;
 			continue;
 		}
 		if (!host->fact.forgotten)
@@ -231,7 +254,15 @@ static bool promises_suffice(const struct core *core, bool *ret_all)
 	if (core->two_node)
 		return core->hosts[core->self].promised && all_present &&
 			(all_configured || core->was_synced);
-	return votes * 2 > total;
+	if (votes * 2 <= total)
+		return false;
+	if ((votes - blank) * 2 > total || blanks_may_count(core, all_configured))
+		return true;
+	if (!core->blank_told)
+		note_local(core, "unsynced", NOTE_ALERT, NULL, NULL,
+			   "Nobody coordinates: stores that begin empty have no vote, and the others that are here are no majority: bring more hosts back");
+	core->blank_told = true;
+	return false;
 }
 
 static void term_open(struct core *core)
@@ -240,6 +271,7 @@ static void term_open(struct core *core)
 
 	core->role = ROLE_OPENING;
 	core->synced = true;
+	core->blank_told = false;
 	core->seq = 1;
 	core->counter = 0;
 	core->strong_seq = 0;
@@ -285,6 +317,7 @@ void term_promise_receive(struct core *core, const struct core_message *msg)
 	if (core->role != ROLE_CANDIDATE || msg->term != core->promised || slot < 0)
 		return;
 	core->hosts[slot].promised = true;
+	core->hosts[slot].promised_blank = msg->blank;
 	for (size_t i = 0; i < msg->n_late_offs; i++) {
 		int late = host_slot(core, msg->late_offs[i]);
 
@@ -339,6 +372,7 @@ void term_beat_send(struct core *core)
 	msg->synced = core->synced;
 	msg->store_ok = core->loaded && core->store_ok;
 	msg->facts_term = core->facts_term;
+	msg->blank = core->loaded && !core->stored_facts_term;
 	msg->seq = core->self >= 0 ? core->hosts[core->self].acked : 0;
 	msg->commit = core->commit;
 }
@@ -354,6 +388,7 @@ void term_beat_receive(struct core *core, const struct core_message *msg)
 	host->beat_known = true;
 	host->beat_synced = msg->synced;
 	host->beat_store_ok = msg->store_ok;
+	host->beat_blank = msg->blank;
 	host->beat_term = msg->term;
 	host->beat_promised = msg->promised;
 	if (msg->from == core->settings.self)

@@ -214,7 +214,7 @@ static void host_report(struct world *w, struct world_host *host, bool reported)
 		.reported = reported, .free_mib = host->free_mib };
 	struct core_event event = { .type = EV_HOST_REPORT, .host_report = &report };
 
-	snprintf(report.boot_id, sizeof(report.boot_id), "boot-%s-%u", host->name, host->boots);
+	snprintf(report.boot_id, sizeof(report.boot_id), "%s-boot%u", host->name, host->boots);
 	snprintf(report.nonce, sizeof(report.nonce), "nonce%u", host->runs);
 	host_step(w, host, &event);
 }
@@ -862,7 +862,7 @@ void world_daemon_start(struct world *w, size_t number)
 	host->daemon = true;
 	host->runs++;
 	host->frozen = false;
-	snprintf(settings.boot_id, sizeof(settings.boot_id), "boot-%s-%u", host->name, host->boots);
+	snprintf(settings.boot_id, sizeof(settings.boot_id), "%s-boot%u", host->name, host->boots);
 	core_free(host->core);
 	host->core = core_new(&settings);
 	memset(configs, 0, sizeof(configs));
@@ -1076,7 +1076,7 @@ void world_attest(struct world *w, size_t number, uint64_t lease_ms, uint64_t wa
 	event.watchdog.armed = true;
 	event.watchdog.lease_ms = lease_ms;
 	event.watchdog.watchdog_ms = watchdog_ms;
-	snprintf(event.watchdog.boot_id, sizeof(event.watchdog.boot_id), "boot-%s-%u", w->hosts[number - 1].name,
+	snprintf(event.watchdog.boot_id, sizeof(event.watchdog.boot_id), "%s-boot%u", w->hosts[number - 1].name,
 		 w->hosts[number - 1].boots);
 	for (size_t h = 0; h < w->n_hosts; h++)
 		if (reaches(w, number - 1, h) && w->hosts[h].daemon)
