@@ -214,7 +214,7 @@ class Cluster:
         for incident in self.incidents():
             certified = incident.get("certified_ms") or None
             for started_ms, domain, host, pid in self.lab.referee.starts:
-                if domain not in names or self.before[names[domain]] != incident["host"] or host == incident["host"]:
+                if domain not in names or self.before.get(names[domain]) != incident["host"] or host == incident["host"]:
                     continue
                 assert certified is not None and started_ms + 20 >= certified, \
                     "%s was started on %s (QEMU %d) at %d ms, but %s was certified dead at %s" % (

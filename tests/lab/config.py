@@ -105,11 +105,9 @@ def hamon(lab, host, changes=None):
         name = "ipmi%d" % other.number
         sections["fence-device " + name] = {
             "agent": "fence_ipmilan", "option.ip": bmc_address(other.number), "option.username": BMC_USER,
-            "option.lanplus": "1", "option.cipher": "3", "secrets": "/etc/hamon/secrets/" + name,
+            "option.lanplus": "1", "option.cipher": "3",
         }
         sections["host " + other.name] = {"fence_level_1": name}
-        host.write("/etc/hamon/secrets/" + name, "password=%s\n" % BMC_PASSWORD, 0o600)
-    os.chmod(host.path("/etc/hamon/secrets"), 0o700)
     for change in (lab.options["hamon"], changes or {}):
         for section, keys in change.items():
             if keys is None:
@@ -117,6 +115,12 @@ def hamon(lab, host, changes=None):
                 continue
             for key, value in keys.items():
                 sections.setdefault(section, {})[key] = value
+    for section, keys in sections.items():
+        if section.startswith("fence-device "):
+            name = section.split()[1]
+            keys.setdefault("secrets", "/etc/hamon/secrets/" + name)
+            host.write("/etc/hamon/secrets/" + name, "password=%s\n" % BMC_PASSWORD, 0o600)
+    os.chmod(host.path("/etc/hamon/secrets"), 0o700)
     host.write("/etc/hamon/hamon.conf", "".join(
         "[%s]\n%s\n" % (section, "".join("%s = %s\n" % (key, value) for key, value in keys.items() if value is not None))
         for section, keys in sections.items()))

@@ -22,9 +22,9 @@ def test_returning_host_with_autostart_cannot_start_the_old_copy(cluster, kind):
     cluster.wait_running("a1", on=("h2", "h3"))
     cluster.host("h1").boot()
     cluster.wait_settled()
-    # h1 has had its chance by now; asked by hand it must still refuse, or not know the guest any more.
-    started = guest.start(cluster.host("h1"), check=False)
-    assert started.returncode != 0
+    # h1 has had its chance by now; asked by hand it must still refuse.
+    refused = guest.create(cluster.host("h1"))
+    assert refused.returncode != 0 and guest.hosts() != ["h1"]
     cluster.wait("the old definition is gone from h1", lambda: "a1" not in cluster.host("h1").virsh(
         "list", "--all", "--name").stdout.split(), LONG)
     assert guest.hosts() != ["h1"]
@@ -56,18 +56,16 @@ def test_returning_host_that_sees_nobody(cluster, kind):
 
 @pytest.mark.parametrize("kind", ["file", "nbd"])
 def test_clone_with_the_same_disk_is_refused(cluster, kind):
+    """Whatever its name, UUID and metadata say: nothing else opens the disk of a protected guest."""
     guest = make(cluster, kind, "original", "h1")
     cluster.wait_known()
-    clone = guests.Guest(cluster.lab, "clone", guest.disk_xml, guest.reader)
-    assert clone.uuid != guest.uuid
     for where in ("h1", "h2"):
-        clone.define(cluster.host(where))
-        refused = clone.start(cluster.host(where), check=False)
+        clone = guests.Guest(cluster.lab, "clone-" + where, guest.disk_xml, guest.reader)
+        refused = clone.create(cluster.host(where))
         assert refused.returncode != 0 and "original" in refused.stderr, (where, refused.stderr)
         assert clone.hosts() == []
     unprotected = guests.Guest(cluster.lab, "sly", guest.disk_xml, guest.reader, metadata=guests.metadata_xml(protected=False))
-    unprotected.define(cluster.host("h2"))
-    refused = unprotected.start(cluster.host("h2"), check=False)
+    refused = unprotected.create(cluster.host("h2"))
     assert refused.returncode != 0 and "original" in refused.stderr
     assert guest.hosts() == ["h1"]
 
@@ -75,9 +73,13 @@ def test_clone_with_the_same_disk_is_refused(cluster, kind):
 def test_second_start_by_hand_is_refused(cluster):
     guest = make(cluster, "nbd", "a1", "h1")
     cluster.wait_known()
-    guest.define(cluster.host("h2"))
-    refused = guest.start(cluster.host("h2"), check=False)
+    refused = guest.create(cluster.host("h2"))
     assert refused.returncode != 0 and "h1" in refused.stderr and "hamon" in refused.stderr
+    assert guest.hosts() == ["h1"]
+    # A definition there, however it came about, is taken away again.
+    guest.define(cluster.host("h2"))
+    cluster.wait("the second definition is gone", lambda: "a1" not in cluster.host("h2").virsh(
+        "list", "--all", "--name").stdout.split())
     assert guest.hosts() == ["h1"]
 
 

@@ -53,8 +53,7 @@ def test_guests_of_the_isolated_host_cannot_start_a_second_time_there(cluster):
     for host in cluster.lab.hosts:
         host.cut()
     cluster.wait("h2 has no quorum", lambda: not cluster.status("h2")["cluster"]["quorate"])
-    guest.define(cluster.host("h2"))
-    refused = guest.start(cluster.host("h2"), check=False)
+    refused = guest.create(cluster.host("h2"))
     assert refused.returncode != 0 and "hamon" in refused.stderr
     for host in cluster.lab.hosts:
         host.join()

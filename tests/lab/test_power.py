@@ -155,8 +155,7 @@ def test_fencing_that_fails_at_first_is_tried_again(cluster):
 
 @pytest.mark.lab(hamon={"fence-device ipmi1": SHORT, "host h1": {"fence_level_1": "ipmi1", "fence_level_2": "ipmi9"},
                         "fence-device ipmi9": {"agent": "fence_ipmilan", "option.ip": "10.77.2.101",
-                                               "option.username": "admin", "option.password": "test",
-                                               "option.lanplus": "1", "option.cipher": "3"}})
+                                               "option.username": "admin", "option.lanplus": "1", "option.cipher": "3"}})
 def test_second_fence_level_when_the_first_fails(cluster):
     three_guests(cluster)
     for host in cluster.lab.hosts:  # the first level's password is wrong from now on
