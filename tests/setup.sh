@@ -1,4 +1,4 @@
-# Sourced by tests/demo and tests/all: what both need before they can start, on a bare Debian 12 as root.
+# Sourced by tests/demo, tests/bench and tests/all: what both need before they can start, on a bare Debian 12 as root.
 # shellcheck shell=bash
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)

@@ -361,6 +361,7 @@ void libvirt_start(const struct request *req, const struct plane_paths *paths,
 	if (!definition_check(&start))
 		return;
 	step_watch(&start, req->start_timeout_ms, "connecting to libvirt");
+	json_put_u64(result, "connecting_ms", clock_boot_ms());
 	start.conn = connection_open(req->uri);
 	if (!start.conn) {
 		connection_failure(result, "cannot connect to libvirt");

@@ -384,6 +384,9 @@ static void event_take(struct core *core, const struct core_event *event)
 	case EV_FENCE_RESULT:
 		host_fence_result(core, event);
 		break;
+	case EV_START_BEGUN:
+		member_start_begun(core, event);
+		break;
 	case EV_START_RESULT:
 		member_start_result(core, event);
 		break;

@@ -231,6 +231,7 @@ enum event_type {
 	EV_REPORTS,       /* this host's instances, all or some */
 	EV_VERDICTS,      /* this host's backing verdicts */
 	EV_FENCE_RESULT,
+	EV_START_BEGUN,   /* libvirt has started it, what is left is to see that it goes on running */
 	EV_START_RESULT,
 	EV_INSPECT_RESULT,
 	EV_STOP_RESULT,

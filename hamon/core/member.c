@@ -153,11 +153,20 @@ void member_start_result(struct core *core, const struct core_event *event)
 	result_send(core, inst);
 }
 
+void member_start_begun(struct core *core, const struct core_event *event)
+{
+	struct instance *inst = op_find(core, event->start.op, offsetof(struct instance, job_op));
+
+	if (inst && inst->job == JOB_STARTING)
+		inst->job_begun = true;
+}
+
 static void start_begin(struct core *core, struct instance *inst)
 {
 	struct core_action *act = action_add(core, ACT_START);
 
 	inst->job = JOB_STARTING;
+	inst->job_begun = false;
 	inst->job_generation = inst->place.generation;
 	inst->job_op = core->next_op++;
 	inst->tidied_definition = false;
@@ -177,7 +186,7 @@ static void starts_begin(struct core *core)
 	uint32_t running = 0;
 
 	for (size_t i = 0; i < core->n_instances; i++)
-		running += core->instances[i].job == JOB_STARTING;
+		running += core->instances[i].job == JOB_STARTING && !core->instances[i].job_begun;
 	while (running < core->settings.parallel_starts) {
 		struct instance *next = NULL;
 

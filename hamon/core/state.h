@@ -94,6 +94,7 @@ struct instance {
 	enum job_state job;
 	uint64_t job_generation;
 	uint64_t job_op;
+	bool job_begun; /* only verified any more: takes no start's place */
 	bool job_retry_elsewhere;
 	char job_text[CORE_TEXT_SIZE];
 	uint64_t told_ms;                /* when its result was sent last */
@@ -317,6 +318,7 @@ bool placement_is_movable(const struct core *core, const struct instance *inst);
 void member_execute(struct core *core);
 void member_reports_take(struct core *core, const struct core_event *event);
 void member_reports_send(struct core *core);
+void member_start_begun(struct core *core, const struct core_event *event);
 void member_start_result(struct core *core, const struct core_event *event);
 void member_inspect_result(struct core *core, const struct core_event *event);
 void member_stop_result(struct core *core, const struct core_event *event);

@@ -8,6 +8,7 @@
 #include "hamon/common/clock.h"
 #include "hamon/common/json.h"
 #include "hamon/daemon/daemon.h"
+#include "hamon/daemon/trace.h"
 #include "hamon/wire.h"
 
 void daemon_log(struct daemon *d, const char *format, ...)
@@ -106,6 +107,7 @@ static void message_send(struct daemon *d, const struct core_message *msg)
 	char *text = wire_message_encode(msg);
 	int rc = text ? group_send(d->group, text, strlen(text)) : -1;
 
+	trace_add("sent", "%s", message_type_name(msg->type));
 	if (rc)
 		daemon_log(d, "A %s message could not be sent: %s", message_type_name(msg->type),
 			   strerror(-rc));
@@ -178,10 +180,15 @@ static void step(struct daemon *d, const struct core_event *event)
 {
 	const struct core_action *acts;
 	uint64_t now_ms = clock_boot_ms();
+	uint64_t began_us = trace_is_on() ? trace_now_us() : 0, decided_us;
 	size_t n = core_step(d->core, now_ms, event, &acts);
 
+	decided_us = trace_is_on() ? trace_now_us() : 0;
 	for (size_t i = 0; i < n; i++)
 		action_take(d, &acts[i]);
+	if (trace_is_on())
+		trace_add("step", "%d core=%" PRIu64 " actions=%" PRIu64 " n=%zu", event->type, decided_us - began_us,
+			  trace_now_us() - decided_us, n);
 }
 
 void daemon_event(struct daemon *d, const struct core_event *event)

@@ -6,6 +6,7 @@
 #include "hamon/common/clock.h"
 #include "hamon/common/json.h"
 #include "hamon/daemon/daemon.h"
+#include "hamon/daemon/trace.h"
 
 #define GRACE_MS 5000 /* the helper keeps its own timeout; this much later it is killed */
 #define STATUS_TIMEOUT_MS 20000
@@ -116,6 +117,7 @@ static void fence_on_line(void *user, struct helper *helper, struct json_object 
 	struct fence_try *try = user;
 	char detail[CORE_TEXT_SIZE];
 
+	trace_add("fence", "%s %s", try->device, json_string_or(obj, "phase", json_string_or(obj, "type", "")));
 	if (strcmp(json_string_or(obj, "type", ""), "result") || try->answered || !try->run)
 		return;
 	try->answered = true;
@@ -167,6 +169,7 @@ static void device_run(struct fence_run *run, const struct config_level_device *
 	snprintf(op, sizeof(op), "%llu", (unsigned long long)run->op);
 	json_put_string(input, "op", op);
 	tries[slot] = try;
+	trace_add("fence", "%s spawn", try->device);
 	if (daemon_helper(run->d, "hamon-fence", "off", input,
 			  place->device->timeout_ms * (place->device->retries + 1) + GRACE_MS, TAG_EFFECT,
 			  fence_on_line, fence_on_exit, try))

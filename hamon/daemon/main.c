@@ -17,6 +17,7 @@
 #include "hamon/common/ctl.h"
 #include "hamon/common/json.h"
 #include "hamon/daemon/daemon.h"
+#include "hamon/daemon/trace.h"
 #include "hamon/wire.h"
 
 #define GROUP_NAME "hamon"
@@ -71,6 +72,7 @@ static void on_message(void *user, uint32_t nodeid, uint32_t pid, const void *da
 			   pid, len, error);
 		return;
 	}
+	trace_add("received", "%s %u", message_type_name(event.message->type), nodeid);
 	daemon_event(d, &event);
 	wire_free(wire);
 }
@@ -88,6 +90,7 @@ static void on_quorum(void *user, const struct quorum_view *view)
 	event.quorum.quorate = view->quorate && !d->mode_refused;
 	event.quorum.n = view->n_nodes;
 	event.quorum.nodeids = view->nodes;
+	trace_add("quorum", "quorate=%d nodes=%zu", event.quorum.quorate, view->n_nodes);
 	daemon_event(d, &event);
 }
 
@@ -234,6 +237,7 @@ static void second(void *user)
 	qb_loop_timer_add(d->loop, QB_LOOP_MED, QB_TIME_NS_IN_SEC, d, second, &d->second_timer);
 	core_check(d->core);
 	service_watchdog(d->service);
+	trace_flush();
 	if (!d->alert)
 		alert_start(d);
 	store_tick(d);
@@ -323,6 +327,7 @@ static int set_up(struct daemon *d)
 	bool group_found;
 	int rc;
 
+	trace_open();
 	d->libexec = secure_getenv("HAMON_LIBEXEC");
 	if (!d->libexec)
 		d->libexec = LIBEXECDIR;

@@ -9,6 +9,7 @@
 #include "hamon/common/clock.h"
 #include "hamon/common/json.h"
 #include "hamon/daemon/daemon.h"
+#include "hamon/daemon/trace.h"
 
 #define CHECK_DEADLINE_MS 8000
 #define INSPECT_DEADLINE_MS 8000
@@ -63,9 +64,16 @@ static void start_on_line(void *user, struct helper *helper, struct json_object 
 	const char *type = json_string_or(obj, "type", "");
 	char detail[CORE_TEXT_SIZE];
 
+	trace_add("start", "%s %s %llu", op->name, json_string_or(obj, "phase", type),
+		  (unsigned long long)json_u64_or(obj, "connecting_ms", 0));
 	if (!strcmp(type, "progress")) {
 		const char *phase = json_string_or(obj, "phase", "");
 
+		if (!op->dropped && !strcmp(phase, "started")) {
+			struct core_event event = { .type = EV_START_BEGUN, .start.op = op->op };
+
+			daemon_defer(op->d, &event);
+		}
 		if (!op->dropped && !strcmp(phase, "lock-wait"))
 			daemon_log(op->d, "%s: waits for the image's lock: %s", op->name,
 				   json_string_or(obj, "detail", ""));
@@ -117,6 +125,7 @@ static bool start_run(struct start_op *op)
 	json_put_u64(input, "verify_ms", config->evacuation.verify_ms);
 	json_put_u64(input, "lock_retry_ms", config->evacuation.lock_patience_ms);
 	op->started = true;
+	trace_add("start", "%s spawn", op->name);
 	if (daemon_helper(op->d, "hamon-evacuate", "start", input, config->evacuation.start_timeout_ms +
 			  config->evacuation.verify_ms + config->evacuation.lock_patience_ms + GRACE_MS,
 			  TAG_EFFECT, start_on_line, start_on_exit, op))
@@ -146,6 +155,7 @@ static void check_on_line(void *user, struct helper *helper, struct json_object 
 	struct start_op *op = user;
 	char why[CORE_TEXT_SIZE];
 
+	trace_add("start", "%s check-%s", op->name, json_string_or(obj, "type", ""));
 	if (strcmp(json_string_or(obj, "type", ""), "verdict") || op->answered || op->started || op->dropped)
 		return;
 	if (!verdict_suffices(op, obj, why, sizeof(why)))
@@ -204,6 +214,7 @@ void start_begin(struct daemon *d, const struct core_action *act)
 	json_put_u64(input, "probe_timeout_ms", d->config->storage.probe_timeout_ms);
 	json_object_array_add(list, storage_instance_request(d, &view));
 	json_object_object_add(input, "instances", list);
+	trace_add("start", "%s check", op->name);
 	if (daemon_helper(d, "hamon-storage", "check", input, CHECK_DEADLINE_MS, TAG_EFFECT, check_on_line,
 			  check_on_exit, op))
 		return;

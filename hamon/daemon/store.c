@@ -7,6 +7,7 @@
 #include "hamon/common/clock.h"
 #include "hamon/common/json.h"
 #include "hamon/daemon/daemon.h"
+#include "hamon/daemon/trace.h"
 #include "hamon/wire.h"
 
 #define QUERY_TIMEOUT_MS 3000
@@ -131,6 +132,8 @@ static void store_on_line(void *user, struct helper *helper, struct json_object 
 		event.persisted.persist_id = json_u64_or(obj, "seq", 0) >> STORE_SEQ_SHIFT;
 		d->store_fsync_us += json_u64_or(obj, "fsync_us", 0);
 		d->store_commits++;
+		trace_add("persisted", "%llu fsync_us=%llu", (unsigned long long)event.persisted.persist_id,
+			  (unsigned long long)json_u64_or(obj, "fsync_us", 0));
 		daemon_event(d, &event);
 	} else if (!strcmp(type, "loading")) {
 		loading_take(d, obj);
@@ -209,6 +212,7 @@ void store_persist(struct daemon *d, const struct core_action *act)
 		json_object_array_add(history, row);
 	}
 	json_object_object_add(obj, "history", history);
+	trace_add("persist", "%llu", (unsigned long long)act->persist.id);
 	store_send(d, obj);
 }
 
