@@ -46,13 +46,42 @@ packages_missing() {
 	done
 }
 
+STEP= # process group of the step that runs
+
+interrupted() {
+	trap '' INT TERM HUP
+	if [ -n "$STEP" ]; then
+		kill -TERM -- "-$STEP" 2>/dev/null
+		wait "$STEP" 2>/dev/null
+	fi
+	policy_restore
+	printf '\n  interrupted\n'
+	exit "$1"
+}
+
+trap 'interrupted 130' INT
+trap 'interrupted 143' TERM
+trap 'interrupted 129' HUP
+
+# job COMMAND..: run it in a process group of its own, so that an interrupt at once ends all of it
+job() {
+	local status=0
+	set -m
+	"$@" </dev/null &
+	STEP=$!
+	set +m
+	wait "$STEP" || status=$?
+	STEP=
+	return $status
+}
+
 # step LOG TEXT COMMAND..: one line on the terminal, the rest in a file that is shown when it fails
 step() {
 	local log=$1 text=$2 start=$SECONDS
 	shift 2
 	mkdir -p "$(dirname "$log")"
 	printf '  %-36s' "$text"
-	if "$@" >"$log" 2>&1 </dev/null; then
+	if job "$@" >"$log" 2>&1; then
 		printf 'done  %4d s\n' $((SECONDS - start))
 		return 0
 	fi
@@ -74,14 +103,10 @@ setup_packages() {
 	[ "$(id -u)" = 0 ] || die "must run as root: it makes namespaces and installs packages"
 	missing=$(packages_missing "$@")
 	[ -n "$missing" ] || return 0
-	trap policy_restore EXIT
-	trap 'exit 130' INT
-	trap 'exit 143' TERM HUP
 	policy_refuse
 	# shellcheck disable=SC2086
 	step "$BUILD/log/packages.log" "packages ($(echo $missing | wc -w) missing)" packages_apt $missing || status=1
 	policy_restore
-	trap - EXIT INT TERM HUP
 	return $status
 }
 

@@ -41,7 +41,7 @@ def host_disk(lab, host):
     hamon(lab, host)
 
 
-def corosync(lab, host, **changes):
+def corosync(lab, host):
     """corosync.conf and the cluster's key. lab.options: corosync = totem settings, quorum = quorum settings."""
     totem = {"version": 2, "cluster_name": "lab", "transport": "knet", "crypto_cipher": "aes256",
              "crypto_hash": "sha256", "ip_version": "ipv4", "link_mode": "passive", "token": 1000,
@@ -53,7 +53,7 @@ def corosync(lab, host, **changes):
                "logfile": "/var/log/corosync/corosync.log", "timestamp": "hires"}
     block = lambda name, keys: "%s {\n%s}\n" % (name, "".join("\t%s: %s\n" % pair for pair in keys.items()))
     nodes = "".join("\tnode {\n\t\tname: %s\n\t\tnodeid: %d\n\t\tring0_addr: 10.77.0.%d\n\t\tring1_addr: 10.77.1.%d\n\t}\n"
-                    % (other.name, other.number, other.number, other.number) for other in lab.hosts)
+                    % (other.name, other.number, other.number, other.number) for other in lab.members)
     host.write("/etc/corosync/corosync.conf",
                block("totem", totem) + block("quorum", quorum) + block("logging", logging)
                + block("system", {"allow_knet_handle_fallback": "yes"}) + "nodelist {\n%s}\n" % nodes)
@@ -101,7 +101,7 @@ def hamon(lab, host, changes=None):
     """hamon.conf: one fence device (IPMI) a host. lab.options["hamon"] and changes: {section: {key: value}};
     a value of None takes the key away, a section of None the section."""
     sections = {"cluster": {}}
-    for other in lab.hosts:
+    for other in lab.members:
         name = "ipmi%d" % other.number
         sections["fence-device " + name] = {
             "agent": "fence_ipmilan", "option.ip": bmc_address(other.number), "option.username": BMC_USER,

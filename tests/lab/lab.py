@@ -312,12 +312,13 @@ class Lab:
     """The hosts h1..hN and what stands around them.
 
     hosts: how many. stage: where `make install DESTDIR=stage` (prefix /usr/local) put hamon, or None for a
-    lab without hamon. corosync, quorum, hamon: overrides, see config.py. keep_files: leave the folder.
+    lab without hamon. corosync, quorum, hamon: overrides, see config.py. members: how many of the hosts are in
+    the cluster's configuration at first. keep_files: leave the folder.
     """
 
     def __init__(self, hosts=3, stage=None, corosync=None, quorum=None, hamon=None, services=None, folder=None,
-                 wait=0.0, tell=None, what="lab", environment=None, keep_files=False):
-        self.options = {"hosts": hosts, "stage": stage, "corosync": corosync or {}, "quorum": quorum or {},
+                 members=None, wait=0.0, tell=None, what="lab", environment=None, keep_files=False):
+        self.options = {"hosts": hosts, "members": members or hosts, "stage": stage, "corosync": corosync or {}, "quorum": quorum or {},
                         "hamon": hamon or {}, "services": services, "environment": environment or {}}
         self.wait, self.tell, self.what, self.keep_files = wait, tell, what, keep_files
         self.keeper = None
@@ -362,6 +363,18 @@ class Lab:
     def pid(self):
         return self.record["init"][0]
 
+    @property
+    def members(self):
+        """The hosts that the cluster's configuration names."""
+        return self.hosts[:self.options["members"]]
+
+    def configure(self, members):
+        """Write the configuration of a cluster of the first so many hosts to the disks of all; nobody reads it yet."""
+        self.options["members"] = members
+        for host in self.hosts:
+            config.corosync(self, host)
+            config.hamon(self, host)
+
     def alive_hosts(self):
         return [host for host in self.hosts if host.alive()]
 
@@ -400,7 +413,7 @@ class Lab:
         self.referee.start()
         bmc.start(self)
         if boot:
-            self.each(lambda host: host.boot())
+            self.each(lambda host: host.boot(), self.members)
         return self
 
     def _check_folder(self):
