@@ -1,6 +1,6 @@
 # tests/lab: clusters of real parts on one machine; run by tests/all and tests/demo, not by make check
 EXTRA_DIST += tests/all tests/bench tests/demo tests/setup.sh tests/lab/automake.mk \
-	tests/lab/bench.py tests/lab/bmc.py tests/lab/cluster.py tests/lab/cluster_probe.c \
+	tests/lab/bench.py tests/lab/bmc.py tests/lab/cluster.py  \
 	tests/lab/config.py tests/lab/conftest.py tests/lab/demo.py tests/lab/guests.py \
 	tests/lab/keeper.py tests/lab/lab.py tests/lab/labinit.c tests/lab/linux.py \
 	tests/lab/linuxguest.c tests/lab/spaces.py tests/lab/stores.py tests/lab/test_bench.py \
