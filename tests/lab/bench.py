@@ -166,9 +166,11 @@ def gaps_tell(traces, own, lost):
     """hamon's own pieces, longest first, each with what the traces say about it: where to look for what is slow."""
     told = []
     for begin, end in sorted(own, key=lambda piece: piece[0] - piece[1])[:6]:
-        inside = ["+%.1f %s %s %s" % ((at - lost) / 1000, name, what, " ".join(words)) for name in traces
-                  for at, what, words in traces[name] if begin - 500 <= at <= end + 500]
-        told.append({"at": (begin - lost) / 1000, "ms": (end - begin) / 1000, "trace": sorted(inside, key=lambda line: float(line.split()[0]))})
+        inside = sorted((at, name, what, words) for name in traces for at, what, words in traces[name]
+                        if begin - 500 <= at <= end + 500)
+        told.append({"at": (begin - lost) / 1000, "ms": (end - begin) / 1000,
+                     "trace": ["%+.1f %s %s %s" % ((at - lost) / 1000, name, what, " ".join(words))
+                               for at, name, what, words in inside]})
     return told
 
 
