@@ -419,6 +419,13 @@ static void no_acknowledged_commit_is_lost(void)
 		while (n_steps > recorded)
 			free(steps[--n_steps].data);
 	}
+	for (int file = 0; file < FILES; file++) {
+		free(base[file].data);
+		free(images[file].data);
+	}
+	free(marker.data);
+	while (n_steps)
+		free(steps[--n_steps].data);
 	printf("%d cuts in %zu steps of %d commits\n", CUTS, recorded, COMMITS);
 }
 
