@@ -271,10 +271,10 @@ void ack_receive(struct core *core, const struct core_message *msg)
 {
 	int slot = host_slot(core, msg->from);
 
-	if (slot < 0 || msg->term != core->promised || msg->from == core->settings.self)
-		return;
+	if (slot < 0 || msg->term != core->promised || msg->from == core->settings.self || !core->synced)
+		return; /* what was acknowledged before this member counts is told again by each beat */
 	/* An acknowledgement follows its record: who has not seen that one has missed it. */
-	if (core->synced && msg->seq > core->seq) {
+	if (msg->seq > core->seq) {
 		member_unsync(core, "a record that others have is missing");
 		return;
 	}

@@ -18,3 +18,27 @@ SOAK_LAST = 5000
 soak: tests/sim/sim$(EXEEXT)
 	nice tests/sim/sim$(EXEEXT) --seeds $(SOAK_FIRST)-$(SOAK_LAST)
 	nice tests/sim/sim$(EXEEXT) --hosts 2 --seeds $(SOAK_FIRST)-$(SOAK_LAST)
+
+# The codec and the core, for any content of a message and any order of events.
+check_PROGRAMS += tests/unit/wire_test tests/unit/core_decisions_test tests/fuzz/fuzz_wire tests/fuzz/fuzz_core
+TESTS += tests/unit/wire_test tests/unit/core_decisions_test
+EXTRA_DIST += tests/fuzz/corpus/wire tests/fuzz/corpus/core
+tests_unit_wire_test_SOURCES = tests/unit/wire_test.c
+tests_unit_wire_test_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS)
+tests_unit_wire_test_LDADD = $(HAMON_WORLD_LIBS)
+tests_unit_core_decisions_test_SOURCES = tests/unit/core_decisions_test.c
+tests_unit_core_decisions_test_LDADD = $(HAMON_WORLD_LIBS)
+tests_fuzz_fuzz_wire_SOURCES = tests/fuzz/fuzz_wire.c
+tests_fuzz_fuzz_wire_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS)
+tests_fuzz_fuzz_wire_LDADD = $(HAMON_WORLD_LIBS)
+tests_fuzz_fuzz_core_SOURCES = tests/fuzz/fuzz_core.c
+tests_fuzz_fuzz_core_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS)
+tests_fuzz_fuzz_core_LDADD = $(HAMON_WORLD_LIBS)
+if LIBFUZZER
+tests_fuzz_fuzz_wire_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_core_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+tests_fuzz_fuzz_wire_SOURCES += tests/fuzz/main.c
+tests_fuzz_fuzz_core_SOURCES += tests/fuzz/main.c
+TESTS += tests/fuzz/fuzz_wire tests/fuzz/fuzz_core
+endif
