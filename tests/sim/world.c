@@ -151,7 +151,7 @@ static bool reaches(struct world *w, size_t a, size_t b)
 	return w->hosts[a].power && w->hosts[b].power && w->hosts[a].side == w->hosts[b].side;
 }
 
-static void guest_spec(size_t guest, struct spec_fact *spec)
+static void guest_spec(struct world *w, size_t guest, struct spec_fact *spec)
 {
 	memset(spec, 0, sizeof(*spec));
 	snprintf(spec->uuid, sizeof(spec->uuid), "00000000-0000-4000-8000-%012zu", guest + 1);
@@ -162,6 +162,12 @@ static void guest_spec(size_t guest, struct spec_fact *spec)
 	spec->n_disks = 1;
 	snprintf(spec->disks[0].id, sizeof(spec->disks[0].id), "file:place:%s.img", spec->name);
 	spec->disks[0].writable = true;
+	if (!w->spec_changed[guest])
+		return;
+	spec->memory_mib = w->spec_over[guest].memory_mib;
+	memcpy(spec->group, w->spec_over[guest].group, sizeof(spec->group));
+	memcpy(spec->allow, w->spec_over[guest].allow, sizeof(spec->allow));
+	memcpy(spec->deny, w->spec_over[guest].deny, sizeof(spec->deny));
 }
 
 static size_t guest_number(const char *uuid)
@@ -200,7 +206,7 @@ size_t world_runs_on(struct world *w, size_t guest)
 static void report_fill(struct world *w, struct world_host *host, size_t g, struct instance_report *report)
 {
 	memset(report, 0, sizeof(*report));
-	guest_spec(g, &report->spec);
+	guest_spec(w, g, &report->spec);
 	report->state = host->guests[g].qemu ? INSTANCE_RUNNING : host->guests[g].incoming ?
 		INSTANCE_INCOMING : INSTANCE_ABSENT;
 	report->stop_reason = host->guests[g].qemu ? STOP_NONE : host->guests[g].stop_reason;
@@ -257,7 +263,7 @@ static void verdicts_tell(struct world *w, struct world_host *host)
 	for (size_t g = 0; g < w->n_guests; g++) {
 		struct spec_fact spec;
 
-		guest_spec(g, &spec);
+		guest_spec(w, g, &spec);
 		memset(&reports[g], 0, sizeof(reports[g]));
 		memcpy(reports[g].uuid, spec.uuid, sizeof(spec.uuid));
 		reports[g].verdict = host->guests[g].verdict;
@@ -654,7 +660,7 @@ static void start_gate(struct world *w, struct world_host *host, struct world_ev
 	here->start_job = true;
 	here->gate_asked = true;
 	query.id = ++w->next_gate * 2 * MIGRATE_ID + ev->guest;
-	guest_spec(ev->guest, &query.spec);
+	guest_spec(w, ev->guest, &query.spec);
 	host_step(w, host, &event);
 }
 
@@ -713,7 +719,7 @@ static void migrate_gate(struct world *w, struct world_host *host, struct world_
 
 	host->guests[ev->guest].start_job = host->guests[ev->guest].gate_asked = true;
 	query.id = ++w->next_gate * 2 * MIGRATE_ID + MIGRATE_ID + ev->guest;
-	guest_spec(ev->guest, &query.spec);
+	guest_spec(w, ev->guest, &query.spec);
 	host_step(w, host, &event);
 }
 
@@ -1012,7 +1018,7 @@ void world_clone_start(struct world *w, size_t number, size_t guest)
 	struct core_event event = { .type = EV_GATE, .gate = &query };
 
 	query.id = ++w->next_gate * 2 * MIGRATE_ID + CLONE_GUEST;
-	guest_spec(guest - 1, &query.spec);
+	guest_spec(w, guest - 1, &query.spec);
 	query.spec.protected = false;
 	snprintf(query.spec.uuid, sizeof(query.spec.uuid), "00000000-0000-4000-8000-%012d", 999);
 	snprintf(query.spec.name, sizeof(query.spec.name), "clone-of-vm%zu", guest);
@@ -1028,6 +1034,12 @@ void world_host_tell(struct world *w, size_t number)
 {
 	if (w->hosts[number - 1].power && w->hosts[number - 1].daemon)
 		host_report(w, &w->hosts[number - 1], true);
+}
+
+void world_look(struct world *w, size_t number)
+{
+	if (w->hosts[number - 1].power && w->hosts[number - 1].daemon)
+		watch_full(w, &w->hosts[number - 1]);
 }
 
 void world_daemon_leave(struct world *w, size_t number)

@@ -76,6 +76,8 @@ struct world {
 	size_t n_hosts;
 	struct world_host hosts[WORLD_HOSTS_MAX];
 	size_t n_guests;
+	bool spec_changed[WORLD_GUESTS_MAX]; /* memory, group, allow and deny are those of spec_over */
+	struct spec_fact spec_over[WORLD_GUESTS_MAX];
 	bool wish[WORLD_GUESTS_MAX];    /* what the operator wants at last */
 	struct world_event *events;
 	uint64_t next_event;
@@ -117,6 +119,7 @@ void world_guest_migrate(struct world *w, size_t from, size_t to, size_t guest, 
 void world_clone_start(struct world *w, size_t host, size_t guest);
 void world_verdict(struct world *w, size_t host, size_t guest, enum verdict verdict);
 void world_host_tell(struct world *w, size_t host); /* the daemon looks at its host again */
+void world_look(struct world *w, size_t host); /* and at its guests */
 void world_daemon_leave(struct world *w, size_t host);
 void world_shutdown(struct world *w, size_t host);
 void world_store_lose(struct world *w, size_t host);
