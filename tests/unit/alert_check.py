@@ -8,11 +8,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 PROGRAM = os.path.join(os.environ.get("HAMON_LIBEXEC", "."), "hamon-alert")
 SOURCE = os.environ.get("HAMON_SRCDIR", ".")
 SAMPLES = "/usr/share/pacemaker/alerts"
+PAUSE = 0.005
+LIMIT_S = 900  # then something hangs, and the run ends as a failure
 WALL = "2026-01-01T10:00:00.123Z"
 
 
@@ -23,7 +26,7 @@ def record(seq, kind="host-suspected", **fields):
 
 
 class Alert:
-    """A running hamon-alert. What must come is waited for without a limit: the test run has one."""
+    """A running hamon-alert. What must come is waited for without a limit of its own: the whole run has one."""
 
     def __init__(self, folder, env=None):
         self.log_path = os.path.join(folder, "log")
@@ -56,7 +59,7 @@ class Alert:
 
     def wait(self, **counts):
         while any(self.stats()[name] < n for name, n in counts.items()):
-            pass
+            time.sleep(PAUSE)
         return self.last
 
     def end(self):
@@ -135,7 +138,7 @@ class AlertCase(unittest.TestCase):
 
     def wait_text(self, name, pattern):
         while not re.search(pattern, self.text(name)):
-            pass
+            time.sleep(PAUSE)
         return re.search(pattern, self.text(name)).group(0)
 
     def spooled(self):
@@ -304,7 +307,7 @@ class Delivery(AlertCase):
         self.assertEqual(len(pids), 12)
         for pid in pids:
             while not gone(int(pid)):
-                pass
+                time.sleep(PAUSE)
         alert.end()
         self.assertEqual(self.spooled(), [])
         self.assertIn("took too long", alert.log())
@@ -365,7 +368,7 @@ class Delivery(AlertCase):
         alert.wait(delivered=1)
         self.assertEqual(self.lines("out"), ["3"])  # what was before it is none of its business
         while not gone(int(self.text("pids"))):
-            pass
+            time.sleep(PAUSE)
         self.assertEqual(alert.wait(received=3)["queued"], 0)
 
     def test_without_agents(self):
@@ -384,7 +387,7 @@ class Delivery(AlertCase):
         self.assertEqual(alert.end(), 0)
         self.assertEqual(self.text("out"), "done\n")
         while not gone(int(self.text("pid"))):
-            pass
+            time.sleep(PAUSE)
         self.assertEqual(len(self.spooled()), 1)
 
 
@@ -576,7 +579,7 @@ class Restart(AlertCase):
 
     def until_spooled(self, n):
         while len(self.spooled()) < n:
-            pass
+            time.sleep(PAUSE)
 
     def test_killed_and_started_again(self):
         self.gate()
@@ -588,11 +591,11 @@ class Restart(AlertCase):
         good = lambda: next(l for l in json.loads(self.text("spool/lanes.json"))["lanes"] if "good" in l["agent"])
         last = int(self.spooled()[-1][:20])
         while not self.text("spool/lanes.json") or good()["done"] < last:
-            pass
+            time.sleep(PAUSE)
         alert.kill()
         for pid in self.lines("pids"):  # what hung did not outlive it
             while not gone(int(pid)):
-                pass
+                time.sleep(PAUSE)
         self.open_gate()
         alert = self.start()
         alert.send(record(31))
@@ -612,11 +615,11 @@ class Restart(AlertCase):
             sent += 40
             # What was written down or delivered must never be lost; so wait until all of it was one of both.
             while len(self.spooled_seqs() | set(self.lines("out"))) < sent:
-                pass
+                time.sleep(PAUSE)
             alert.kill()
         alert = self.start()
         while len(set(self.lines("out"))) < sent:
-            pass
+            time.sleep(PAUSE)
         self.assertEqual(set(self.lines("out")), {str(i) for i in range(1, sent + 1)})
 
     def test_ended_and_started_again(self):
@@ -726,7 +729,7 @@ class Disk(AlertCase):
         with open(self.path("disk/filler"), "wb", buffering=0) as f:
             try:
                 while f.write(b"x" * 4096):
-                    pass
+                    time.sleep(PAUSE)
             except OSError:
                 pass
         alert.send(*[record(i) for i in range(1, 11)])
@@ -775,7 +778,7 @@ class Journal(AlertCase):
         self.journald = subprocess.Popen([JOURNALD], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                          stderr=subprocess.DEVNULL)
         while not os.path.exists("/run/systemd/journal/socket"):
-            pass
+            time.sleep(PAUSE)
 
     def tearDown(self):
         self.journald.kill()
@@ -790,7 +793,7 @@ class Journal(AlertCase):
 
     def wait_entries(self, n, *match):
         while len(self.entries(*match)) < n:
-            pass
+            time.sleep(PAUSE)
         return self.entries(*match)
 
     def test_entries(self):
@@ -866,4 +869,5 @@ if __name__ == "__main__":
         if subprocess.run(["unshare", "-m", "true"], check=False, stderr=subprocess.DEVNULL).returncode == 0:
             os.execvp("unshare", ["unshare", "-m", sys.executable, *sys.argv])
         del os.environ["ALERT_CHECK_MOUNTS"]
+    signal.alarm(LIMIT_S)
     unittest.main()

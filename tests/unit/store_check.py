@@ -11,15 +11,18 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 F_SETPIPE_SZ = 1031
+PAUSE = 0.005
+LIMIT_S = 900  # then something hangs, and the run ends as a failure
 PROGRAM = os.path.join(os.environ.get("HAMON_LIBEXEC", "."), "hamon-store")
 FIELDS = ("wall", "id", "incident", "kind", "severity", "host", "instance", "uuid", "text", "data")
 
 
 class Store:
-    """A running hamon-store. Answers are waited for without a limit: the test run has one."""
+    """A running hamon-store. Answers are waited for without a limit of their own: the whole run has one."""
 
     def __init__(self, path, *args):
         self.process = subprocess.Popen([PROGRAM, "--path", path, *args], stdin=subprocess.PIPE,
@@ -223,7 +226,7 @@ class GateList(StoreCase):
 
     def wait(self, n):
         while not os.path.exists(self.file("gate.list")) or self.read()["n"] != n:
-            pass
+            time.sleep(PAUSE)
 
     def test_it_is_written_when_requests_pause(self):
         store = self.started()
@@ -251,7 +254,7 @@ class GateList(StoreCase):
         self.assertEqual((answer["type"], answer["error_class"], answer["retrying"]), ("error", "io", True))
         store.send({"query": "history", "id": 1})
         while store.read().get("id") != 1:
-            pass
+            time.sleep(PAUSE)
         os.rmdir(self.file("gate.list"))
         self.wait(1)
 
@@ -754,4 +757,5 @@ if __name__ == "__main__":
         if subprocess.run(["unshare", "-m", "true"], check=False, stderr=subprocess.DEVNULL).returncode == 0:
             os.execvp("unshare", ["unshare", "-m", sys.executable, *sys.argv])
         del os.environ["STORE_CHECK_MOUNTS"]
+    signal.alarm(LIMIT_S)
     unittest.main()

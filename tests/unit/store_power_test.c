@@ -416,7 +416,7 @@ static void no_acknowledged_commit_is_lost(void)
 		file_put("store.id", marker.data, marker.size);
 		unlink(FOLDER "/hamon.db-shm");
 		store_must_hold(acknowledged);
-		while (n_steps > recorded)
+		while (n_steps > recorded) /* what the check itself wrote */
 			free(steps[--n_steps].data);
 	}
 	for (int file = 0; file < FILES; file++) {
