@@ -171,6 +171,13 @@ static void warnings_hosts(struct daemon *d, struct json_object *array)
 	char text[512], digest[CORE_HASH_SIZE] = "";
 
 	config_digest(d->config, digest);
+	for (size_t i = 0; i < d->config->hosts_count; i++) {
+		if (!d->config->hosts[i].power_on_after)
+			continue;
+		snprintf(text, sizeof(text), "power_on_after of %s has no effect yet: switch it on by hand after a fencing",
+			 d->config->hosts[i].name);
+		warning_add(array, text);
+	}
 	for (size_t i = 0; i < core_host_count(d->core); i++) {
 		if (!core_host(d->core, i, &host) || !host.configured || host.fact->forgotten)
 			continue;
