@@ -20,7 +20,6 @@ void daemon_log(struct daemon *d, const char *format, ...)
 	vsnprintf(line, sizeof(line), format, args);
 	va_end(args);
 	clock_wall_text(wall, sizeof(wall));
-	/* stderr is a pipe or a file that was made non-blocking: a log that nobody reads loses lines, not time. */
 	fprintf(stderr, "%s hamond: %s\n", wall, line);
 }
 

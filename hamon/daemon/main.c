@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -322,11 +322,22 @@ static int config_read(struct daemon *d)
 	return rc;
 }
 
+/* A log that nobody reads (a journal that hangs) loses lines; it does not stop the daemon. */
+static void log_unblock(void)
+{
+	struct stat st;
+	int flags = fcntl(STDERR_FILENO, F_GETFL);
+
+	if (flags >= 0 && !fstat(STDERR_FILENO, &st) && (S_ISFIFO(st.st_mode) || S_ISSOCK(st.st_mode)))
+		(void)fcntl(STDERR_FILENO, F_SETFL, flags | O_NONBLOCK);
+}
+
 static int set_up(struct daemon *d)
 {
 	bool group_found;
 	int rc;
 
+	log_unblock();
 	trace_open();
 	d->libexec = secure_getenv("HAMON_LIBEXEC");
 	if (!d->libexec)
