@@ -162,6 +162,47 @@ static int wrong(struct wire *wire, const char *what, const char *field)
 
 /* --- fields --- */
 
+/* Bytes of the UTF-8 character that text begins with (RFC 3629), 0 when it begins with none. */
+static size_t character_size(const char *text)
+{
+	const unsigned char *at = (const unsigned char *)text;
+	size_t size = at[0] < 0x80 ? 1 : at[0] >= 0xc2 && at[0] < 0xe0 ? 2 : at[0] >= 0xe0 && at[0] < 0xf0 ? 3 :
+		at[0] >= 0xf0 && at[0] < 0xf5 ? 4 : 0;
+
+	for (size_t i = 1; i < size; i++)
+		if ((at[i] & 0xc0) != 0x80)
+			return 0;
+	/* Too long a form, a surrogate, above U+10FFFF. */
+	if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) || (at[0] == 0xf0 && at[1] < 0x90) ||
+	    (at[0] == 0xf4 && at[1] > 0x8f))
+		return 0;
+	return size;
+}
+
+/*
+ * Adds a text that may have been cut in the middle of a character: a reader refuses a message that is not UTF-8, and
+ * with it the whole record.
+ */
+static void text_encode(struct json_object *obj, const char *key, const char *text)
+{
+	char clean[CORE_TEXT_SIZE];
+	size_t len = 0;
+
+	while (*text && len < sizeof(clean) - 1) {
+		size_t size = character_size(text);
+
+		if (len + size >= sizeof(clean))
+			break;
+		memcpy(clean + len, size ? text : "?", size ? size : 1);
+		len += size ? size : 1;
+		text += size ? size : 1;
+	}
+	clean[len] = '\0';
+	json_put_string(obj, key, clean);
+}
+
+_Static_assert(CORE_TEXT_SIZE >= CORE_LIST_SIZE && CORE_TEXT_SIZE >= CORE_DISK_ID_SIZE, "texts are the longest");
+
 static void fields_encode(struct json_object *obj, const struct field *fields, const void *from)
 {
 	for (; fields->name; fields++) {
@@ -170,7 +211,7 @@ static void fields_encode(struct json_object *obj, const struct field *fields, c
 		switch (fields->type) {
 		case FIELD_TEXT:
 			if (*at)
-				json_put_string(obj, fields->name, at);
+				text_encode(obj, fields->name, at);
 			break;
 		case FIELD_U64:
 			if (*(const uint64_t *)at)

@@ -296,8 +296,33 @@ static void wrong_ones_are_refused(void)
 				  (char[64]){ "" }, 64));
 }
 
+static void cut_characters_are_mended(void)
+{
+	static struct core_message msg = { .type = MSG_REPLY };
+	static const struct {
+		const char *text;
+		const char *becomes;
+	} texts[] = {
+		{ "gr\xc3\xb6\xc3\x9f", NULL }, { "cut \xc3", "cut ?" }, { "cut \xe2\x82", "cut ??" },
+		{ "\xe2\x82\xac \xf0\x9f\x98\x80", NULL }, { "\xff\xc0\x80", "???" }, { "\xed\xa0\x80", "???" },
+		{ "\xf4\x90\x80\x80", "????" },
+	};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		struct wire *wire;
+		char *text;
+
+		FILL(msg.text, texts[i].text);
+		text = wire_message_encode(&msg);
+		CHECK_STR(decode(text, 1, &wire)->text, texts[i].becomes ? texts[i].becomes : texts[i].text);
+		wire_free(wire);
+		free(text);
+	}
+}
+
 int main(void)
 {
+	RUN(cut_characters_are_mended);
 	RUN(facts_come_back);
 	RUN(messages_come_back);
 	RUN(sender_is_not_taken_from_the_text);
