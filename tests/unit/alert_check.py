@@ -344,11 +344,12 @@ class Delivery(AlertCase):
         self.assertIn("red ?[31m text", alert.log())
 
     def test_an_agent_that_leaves_a_child_behind_does_not_hold_us(self):
-        self.agent("forks", "sleep 1000 & echo $! > %s" % self.path("pid"))
+        self.agent("forks", "sleep 1000 & echo $! >> %s" % self.path("pids"))
         alert = self.start()
         alert.send(record(1), record(2))
         alert.wait(delivered=2)
-        os.kill(int(self.text("pid")), signal.SIGKILL)
+        for pid in self.lines("pids"):
+            os.kill(int(pid), signal.SIGKILL)
 
     def test_severity(self):
         self.agent("a", "echo $HAMON_SEQ >> %s" % self.path("out"))
