@@ -80,7 +80,8 @@ static const struct field note_fields[] = {
 
 static const struct field host_report_fields[] = {
 	TEXT(host_report, boot_id), BOOL(host_report, gate_loaded), BOOL(host_report, libvirt_ok),
-	BOOL(host_report, reported), BOOL(host_report, stale_qemu), U64(host_report, free_mib),
+	BOOL(host_report, reported), BOOL(host_report, stale_qemu),
+	BOOL(host_report, shutting_down), U64(host_report, free_mib),
 	TEXT(host_report, nonce), TEXT(host_report, config_digest), END
 };
 

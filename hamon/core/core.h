@@ -85,6 +85,7 @@ struct host_report {
 	bool libvirt_ok;
 	bool reported;                   /* its first list of instances is out */
 	bool stale_qemu;                 /* runs an instance that it does not own */
+	bool shutting_down;              /* in order: nothing is started here any more */
 	uint64_t free_mib;
 	char nonce[CORE_NONCE_SIZE];     /* in its beacons since now */
 	char config_digest[CORE_HASH_SIZE];

@@ -204,7 +204,7 @@ static void evaluate_settled(struct core *core, struct instance *inst)
 	/* Its host lives and runs it not, against its wish: hamond is the autostarter of what it protects. */
 	if (owner->fact.state != HOST_ADMITTED || !host_is_alive(owner) || !owner->instances_known ||
 	    inst->place.wish != WISH_RUNNING || inst->state[slot] != INSTANCE_ABSENT ||
-	    owner->fact.maintenance || core->cluster.frozen) {
+	    owner->fact.maintenance || owner->report.shutting_down || core->cluster.frozen) {
 		inst->absent_since_ms = 0;
 		return;
 	}

@@ -61,6 +61,8 @@ static const char *host_unfit(const struct core *core, const struct instance *in
 		return "it has no snapshot yet";
 	if (host->fact.maintenance)
 		return "in maintenance";
+	if (host->report.shutting_down)
+		return "it is being shut down";
 	if (inst->spec.allow[0] && !list_has(inst->spec.allow, host->config.name))
 		return "not among its allowed hosts";
 	if (list_has(inst->spec.deny, host->config.name))

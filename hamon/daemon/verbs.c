@@ -175,7 +175,8 @@ static void verb_shutting_down(struct daemon *d, struct control_request *req, st
 {
 	struct json_object *reply = json_object_new_object();
 
-	d->shutting_down = json_bool_or(obj, "on", true);
+	d->shutting_down = d->host.shutting_down = json_bool_or(obj, "on", true);
+	watch_host_report(d);
 	daemon_log(d, d->shutting_down ? "The host is shutting down: guests that stop now keep their wish" :
 		   "The host is not shutting down after all");
 	json_put_string(reply, "text", d->shutting_down ? "guests that stop from now on keep their wish to run" :

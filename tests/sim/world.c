@@ -217,7 +217,7 @@ static void report_fill(struct world *w, struct world_host *host, size_t g, stru
 static void host_report(struct world *w, struct world_host *host, bool reported)
 {
 	struct host_report report = { .gate_loaded = !host->gate_missing, .libvirt_ok = true,
-		.reported = reported, .free_mib = host->free_mib };
+		.reported = reported, .shutting_down = host->shutting_down, .free_mib = host->free_mib };
 	struct core_event event = { .type = EV_HOST_REPORT, .host_report = &report };
 
 	snprintf(report.boot_id, sizeof(report.boot_id), "%s-boot%u", host->name, host->boots);
@@ -1063,9 +1063,10 @@ void world_shutdown(struct world *w, size_t number)
 		return;
 	say(w, "-- %s shuts down", host->name);
 	host->shutting_down = true;
+	host_report(w, host, true);
 	for (size_t g = 1; g <= w->n_guests; g++)
 		world_guest_stop(w, number, g, STOP_BY_API);
-	world_run(w, 200);
+	world_run(w, 8000); /* other services take their time before hamond is stopped */
 	world_daemon_leave(w, number);
 	world_run(w, 500);
 	world_power_off(w, number);
