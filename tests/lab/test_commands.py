@@ -30,9 +30,11 @@ def test_evacuate_is_refused_while_the_host_lives(cluster):
 def test_local_disk_by_hand(cluster):
     """Held; --on-shared-storage refuses; only the instance's own name after --accept-data-loss starts it."""
     guest = cluster.local_guest("l1", "h1")
+    cluster.file_guest("a1", "h1")  # nobody is fenced merely for a guest that cannot move
     cluster.wait_known()
     cluster.host("h1").power_off()
     cluster.wait_closed("h1", held=1)
+    cluster.expect("moved", "a1")
     told = command(cluster, "h2", "evacuate l1")
     assert told.returncode == 2 and "l1" in told.stdout + told.stderr
     refused = command(cluster, "h2", "evacuate --on-shared-storage l1 h2")
