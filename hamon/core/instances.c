@@ -109,10 +109,11 @@ static void instance_place(struct core *core, struct instance *inst)
 		hold(core, inst, PHASE_HELD, "its host died in the middle of a block job: the state of its disk chain is not known");
 		return;
 	}
-	/* Back after a reboot in maintenance: a person works on it, and nothing is moved away from it by itself. */
-	if (owner && owner->present && owner->fact.maintenance && !inst->place.by_hand) {
-		hold(core, inst, PHASE_WAITING,
-		     "its own host is back, and in maintenance: it starts there when that ends, or elsewhere by `evacuate`");
+	/* A person works on its host: nothing is moved away from it by itself, be it dead or back already. */
+	if (owner && owner->fact.maintenance && !inst->place.by_hand && !inst->place.released) {
+		hold(core, inst, PHASE_WAITING, owner->present ?
+		     "its own host is back, and in maintenance: it starts there when that ends, or elsewhere by `evacuate`" :
+		     "its host is in maintenance: it is moved when that ends, or by `evacuate`");
 		return;
 	}
 	/* Its own host is just back in a new boot: wait for that host's admission, it is the shortest way home. */
