@@ -264,6 +264,14 @@ static int start_decide(struct hook *hook)
 	return gate_ask(hook, &exit_code) ? list_decide(hook) : exit_code;
 }
 
+static void hook_free(struct hook *hook)
+{
+	disks_free(&hook->disks);
+	domxml_free(hook->dom);
+	free(hook->lines);
+	free(hook->xml);
+}
+
 static bool is_start(const struct hook *hook)
 {
 	return !strcmp(hook->stage, "begin") &&
@@ -287,6 +295,7 @@ static int options_parse(struct hook *hook, int n, char **args)
 int main(int argc, char **argv)
 {
 	struct hook hook = { .list_path = LOCALSTATEDIR "/lib/hamon/gate.list" };
+	int exit_code;
 
 	if (argc == 2 && !strcmp(argv[1], "--version")) {
 		printf("hamon-qemu-hook %s\n", HAMON_VERSION);
@@ -309,5 +318,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "hamon: the start gate is installed with wrong options\n");
 		return EXIT_USAGE;
 	}
-	return start_decide(&hook);
+	exit_code = start_decide(&hook);
+	hook_free(&hook);
+	return exit_code;
 }
