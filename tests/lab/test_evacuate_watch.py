@@ -12,9 +12,21 @@ from spaces import wait_until
 PLACE_ID = "5f0c9a52-6a1f-4a53-9d5e-0d6c4b4d9c11"
 
 
+def place_mark(folder):
+    os.makedirs(os.path.join(folder, ".hamon"))
+    with open(os.path.join(folder, ".hamon/place-id"), "w") as mark:
+        mark.write(PLACE_ID + "\n")
+
+
+def identity(name):
+    return "file:%s:%s" % (PLACE_ID, name)
+
+
 @pytest.fixture(scope="module")
 def lab():
     lab = evacuation.lab_of(1, "test_evacuate_watch.py")
+    # Marked: else the watch would look at the disks again by itself, and find what it should have been told.
+    place_mark(lab.shared)
     yield lab
     lab.down()
 
@@ -57,7 +69,7 @@ def test_first_list_is_whole(lab, host):
         assert (first["uuid"], first["state"], first["reason"], first["event"]) == (up.uuid, "running", "booted", "list")
         assert first["protected"] is None and first["memory_mib"] == 4 and first["vcpus"] == 1
         assert first["persistent"] and not first["autostart"] and not first["block_job"] and first["job"] == "none"
-        assert first["disks"] == [{"target": "vda", "what": "disk", "id": "path:/srv/shared/up.img", "writable": True,
+        assert first["disks"] == [{"target": "vda", "what": "disk", "id": identity("up.img"), "writable": True,
                                    "shareable": False, "place": "/srv/shared", "source": "/srv/shared/up.img"}]
         assert first["places"] == ["/srv/shared"]
         assert "<name>up</name>" in first["xml"] and "<domain type='qemu'>" in first["xml"], "the inactive definition"
@@ -155,13 +167,13 @@ def test_changes_without_an_event_of_libvirts(lab, host, watch):
     """A disk-only snapshot, a block job's start and its end: the chain that is open is always told."""
     guest = running(lab, host, "chain")
     host.virsh("snapshot-create-as", "chain", "s1", "--disk-only")
-    told = watch.next("the overlay", lambda line: line.get("disks", [{}])[0].get("id") == "path:/srv/shared/chain.s1")
+    told = watch.next("the overlay", lambda line: line.get("disks", [{}])[0].get("id") == identity("chain.s1"))
     assert "chain.s1" in told["xml"] and not told["live_differs"]
     host.virsh("blockcommit", "chain", "vda", "--active", "--wait")
     watch.domain(guest, event="updated", block_job=True)
     host.virsh("blockjob", "chain", "vda", "--pivot")
     told = watch.domain(guest, block_job=False)
-    assert told["disks"][0]["id"] == "path:/srv/shared/chain.img"
+    assert told["disks"][0]["id"] == identity("chain.img")
 
 
 def test_disk_that_only_the_running_guest_has(lab, host, watch):
@@ -194,18 +206,13 @@ def test_secrets_are_told_as_such(lab, host, watch):
 
 def test_place_that_is_marked_later(lab, host, watch):
     """The storage part marks a folder once the watch has named it; the identity of its disks is then told anew."""
-    guest = guests.file_guest(lab, "marked").define(host)
-    watch.next("the path", lambda line: line.get("disks", [{}])[0].get("id") == "path:/srv/shared/marked.img")
-    mark = host.path("/srv/shared/.hamon")
-    os.makedirs(mark)
-    try:
-        with open(mark + "/place-id", "w") as out:
-            out.write(PLACE_ID + "\n")
-        told = watch.domain(guest, event="updated")
-        assert told["disks"][0]["id"] == "file:%s:marked.img" % PLACE_ID
-    finally:
-        os.unlink(mark + "/place-id")
-        os.rmdir(mark)
+    guest = guests.file_guest(lab, "marked", folder="/srv/local").define(host)
+    told = watch.domain(guest, event="defined")
+    assert told["disks"][0]["id"] == "path:/srv/local/marked.img" and told["places"] == ["/srv/local"]
+    watch.type("alive")
+    watch.type("alive")  # whatever else was to be read because of the definition has been read by now
+    place_mark(host.path("/srv/local"))
+    assert watch.domain(guest, event="updated")["disks"][0]["id"] == identity("marked.img")
 
 
 DEAD_MOUNT = r"""
