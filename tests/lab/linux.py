@@ -14,6 +14,7 @@ HOST_ADDRESS = "10.77.9.254"
 MODULES = ("virtio_ring", "virtio", "virtio_pci_legacy_dev", "virtio_pci_modern_dev", "virtio_pci", "virtio_blk",
            "failover", "net_failover", "virtio_net", "efivarfs")
 FIRMWARE = "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"
+NETWORK = "<network>\n<name>vm</name>\n<forward mode='bridge'/>\n<bridge name='%s'/>\n</network>\n" % BRIDGE
 STUB = "/usr/lib/systemd/boot/efi/linuxx64.efi.stub"
 
 
@@ -85,8 +86,7 @@ def bridge_up(host):
     """The service "bridge" of a host: what its network configuration would make at boot."""
     host.run("ip link add %s type bridge && ip addr add %s/24 dev %s && ip link set %s up" % (
         BRIDGE, HOST_ADDRESS, BRIDGE, BRIDGE))
-    text = "<network>\n<name>vm</name>\n<forward mode='bridge'/>\n<bridge name='%s'/>\n</network>\n" % BRIDGE
-    host.write("/etc/libvirt/qemu/networks/vm.xml", text)
+    host.write("/etc/libvirt/qemu/networks/vm.xml", NETWORK)
     host.run("mkdir -p /etc/libvirt/qemu/networks/autostart && ln -sf ../vm.xml /etc/libvirt/qemu/networks/autostart/")
 
 

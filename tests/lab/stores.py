@@ -96,6 +96,19 @@ def gluster_create(lab):
         pass
 
 
+def gluster_wait_whole(lab):
+    """All bricks are up, nothing is left to heal, and every host's mount and healer talk to every brick."""
+    def whole():
+        told = lab.hosts[0].run(["gluster", "volume", "heal", "gv", "info"], check=False).stdout
+        if told.count("Status: Connected") != 3 or told.count("Number of entries: 0") != 3:
+            return False
+        told = lab.hosts[0].run(["gluster", "volume", "status", "gv", "clients"], check=False).stdout
+        return all(sum(part.count("%s:" % host.address) for host in lab.hosts[:3]) >= 6 for part in told.split("Brick : ")[1:])
+    spaces.wait_until("the gluster volume is whole", whole, 180, 1, seen=lambda: lab.hosts[0].run(
+        ["gluster", "volume", "heal", "gv", "info"], check=False).stdout + lab.hosts[0].run(
+        ["gluster", "volume", "status", "gv", "clients"], check=False).stdout)
+
+
 def gluster_guest(lab, name, memory=4, **said):
     """A witness on the gluster volume, read through the mount of whichever host lives."""
     image = os.path.join(lab.folder, name + ".img")
