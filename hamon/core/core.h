@@ -410,6 +410,7 @@ struct core_host_view {
 	bool gate_loaded;
 	bool libvirt_ok;
 	bool reported;
+	bool instances_known;            /* this member has heard all its instances */
 	uint64_t free_mib;
 	uint64_t heard_ms;
 	uint32_t fence_levels;

@@ -50,6 +50,7 @@ bool core_host(const struct core *core, size_t slot, struct core_host_view *ret)
 	ret->gate_loaded = host->report_known && host->report.gate_loaded;
 	ret->libvirt_ok = host->report_known && host->report.libvirt_ok;
 	ret->reported = host->report_known && host->report.reported;
+	ret->instances_known = host->instances_known;
 	ret->free_mib = host->report.free_mib;
 	ret->heard_ms = host->heard_ms;
 	ret->fence_levels = host->config.fence_levels;

@@ -107,14 +107,16 @@ static struct json_object *device_json(struct daemon *d, const struct config_dev
 
 static const char *state_word(struct daemon *d, const struct core_instance_view *view)
 {
-	bool runs = false;
+	bool runs = false, told = false;
 
 	for (size_t i = 0; i < core_host_count(d->core); i++) {
 		struct core_host_view host;
 
 		/* What a host said last is no news of it once it has gone. */
-		if (core_host(d->core, i, &host) && host.nodeid == view->place->owner && host.present)
+		if (core_host(d->core, i, &host) && host.nodeid == view->place->owner && host.present) {
 			runs = view->running_on & UINT32_C(1) << i;
+			told = host.daemon && host.instances_known;
+		}
 	}
 	switch (view->place->phase) {
 	case PHASE_ASSIGNED:
@@ -126,7 +128,7 @@ static const char *state_word(struct daemon *d, const struct core_instance_view 
 	case PHASE_SETTLED:
 		break;
 	}
-	return runs ? "running" : view->place->wish == WISH_RUNNING ? "unknown" : "stopped";
+	return runs ? "running" : view->place->wish == WISH_RUNNING && !told ? "unknown" : "stopped";
 }
 
 struct json_object *instance_json(struct daemon *d, size_t slot, const struct core_instance_view *view)
