@@ -277,25 +277,49 @@ def test_inspect_tells_what_is_there(lab, host):
     host.start("libvirtd")
 
 
-def test_inspect_sees_a_start_under_way(lab, host):
-    """A hook of somebody else's holds the start up: there is no QEMU yet, but there will be."""
-    guest = guests.file_guest(lab, "coming").define(host)
-    host.write("/etc/libvirt/hooks/qemu.d/10-slow", "#!/bin/sh\n[ \"$2\" != prepare ] || while [ ! -e /tmp/go ]; do sleep 0.1; done\n",
-               0o755)
+HOLD = "while [ ! -e /tmp/go ]; do sleep 0.1; done"
+
+
+@pytest.fixture
+def held(lab, host):
+    """Starts in the background what cannot get on before the test ends."""
+    jobs = []
+
+    def begin(guest, what):
+        jobs.append(subprocess.Popen([lab.tools.init, "run", str(host.pid), "--", "virsh", "-q", "-c", "qemu:///system",
+                                      "start", guest.name], env=host.tools.ENVIRONMENT))
+        wait_until("the start holds", lambda: [line for line in host.processes().values() if what in " ".join(line)])
+    yield begin
+    host.run(["touch", "/tmp/go"])
+    for job in jobs:
+        assert job.wait() == 0
+    host.run(["rm", "/tmp/go"])
+
+
+def test_inspect_sees_a_start_under_way(lab, host, held):
+    """There is a process already, but it does not answer libvirt yet."""
+    guest = guests.file_guest(lab, "coming")
+    host.write("/srv/shared/slow-qemu", "#!/bin/sh\ncase \"$*\" in *-uuid*) %s;; esac\n"
+               "exec /usr/bin/qemu-system-x86_64 \"$@\"\n" % HOLD, 0o755)
+    xml = guest.xml.replace("/usr/bin/qemu-system-x86_64", "/srv/shared/slow-qemu")
+    host.run(["tee", "/tmp/coming.xml"], stdin=xml)
+    host.virsh("define", "/tmp/coming.xml")
+    held(guest, "slow-qemu -name guest=coming")
+    seen = evacuate(host, "inspect", uuid=guest.uuid)
+    assert seen["ok"] and seen["job"] and seen["libvirt"] == "paused" and seen["qemu"], seen
+
+
+def test_inspect_sees_a_start_that_its_hook_holds_up(lab, host, held):
+    """There is no process yet. libvirt keeps the domain locked, so it cannot be asked, and the start not excluded."""
+    guest = guests.file_guest(lab, "hooked").define(host)
+    host.write("/etc/libvirt/hooks/qemu.d/10-slow", "#!/bin/sh\n[ \"$2\" != prepare ] || %s\n" % HOLD, 0o755)
     evacuation.restart_libvirtd(host)
-    starting = subprocess.Popen([lab.tools.init, "run", str(host.pid), "--", "virsh", "-q", "-c", "qemu:///system",
-                                 "start", "coming"], env=host.tools.ENVIRONMENT)
     try:
-        wait_until("the start holds in its hook", lambda: host.pids("10-slow"))
+        held(guest, "10-slow hooked prepare begin")
         seen = evacuate(host, "inspect", uuid=guest.uuid)
-        assert seen["ok"] and seen["job"] and not seen["qemu"], seen
+        assert seen["ok"] and seen["job"] and not seen["qemu"] and seen["libvirt"] == "hung", seen
     finally:
-        host.run(["touch", "/tmp/go"])
-        starting.wait()
         os.unlink(host.path("/etc/libvirt/hooks/qemu.d/10-slow"))
-        host.run(["rm", "/tmp/go"])
-        evacuation.restart_libvirtd(host)
-    assert evacuate(host, "inspect", uuid=guest.uuid)["job"] is False
 
 
 def test_frozen_libvirtd_holds_nothing_up(lab, host):
