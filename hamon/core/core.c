@@ -138,6 +138,9 @@ static void quorum_take(struct core *core, const struct core_event *event)
 	}
 	core->quorate = event->quorum.quorate;
 	if (!core->quorate) {
+		/* When a network heals, hosts come back one by one: each has the start grace to be seen again. */
+		for (size_t i = 0; i < core->n_hosts; i++)
+			core->hosts[i].ever_present = false;
 		member_unsync(core, "this side of the cluster has no quorum");
 		core->coordinator = 0;
 	}
