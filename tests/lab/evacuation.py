@@ -1,5 +1,6 @@
 """hamon-evacuate and hamon-qemu-hook in a lab host, without hamond: for the tests of these two alone."""
 import collections
+import contextlib
 import json
 import os
 import pathlib
@@ -163,6 +164,22 @@ def hook_remove(host):
 
 def gate_list_write(host, instances, protect="opted-in"):
     host.write(GATE_LIST, json.dumps({"instances": instances, "protect": protect}))
+
+
+@contextlib.contextmanager
+def dead_mount(host, folder):
+    """Whoever touches the folder sleeps uninterruptibly, as on a dead NFS mount, until this ends."""
+    host.run(["mkdir", "-p", folder])
+    script = shutil.copy(HERE / "deadfs.py", os.path.join(host.lab.folder, "bin"))
+    server = subprocess.Popen([host.lab.tools.init, "run", str(host.pid), "--", "/usr/bin/python3", script, folder], text=True,
+                              stdout=subprocess.PIPE, env=host.tools.ENVIRONMENT)
+    try:
+        assert server.stdout.readline() == "mounted\n"
+        yield
+    finally:
+        host.kill("python3")
+        server.wait()
+        host.run(["umount", "-l", folder])
 
 
 class Gate:

@@ -1,7 +1,6 @@
 """hamon-evacuate watch against a real libvirtd: each change is told, with the reason that it really had."""
 import os
 import signal
-import subprocess
 
 import evacuation
 import guests
@@ -215,24 +214,8 @@ def test_place_that_is_marked_later(lab, host, watch):
     assert watch.domain(guest, event="updated")["disks"][0]["id"] == identity("marked.img")
 
 
-DEAD_MOUNT = r"""
-import ctypes, os, sys, time
-# A FUSE file system whose server never answers: whoever touches it waits, like on a dead NFS mount.
-fd = os.open("/dev/fuse", os.O_RDWR)
-libc = ctypes.CDLL(None, use_errno=True)
-os.makedirs("/mnt/dead", exist_ok=True)
-if libc.mount(b"dead", b"/mnt/dead", b"fuse", 0, b"fd=%d,rootmode=40000,user_id=0,group_id=0" % fd):
-    sys.exit(os.strerror(ctypes.get_errno()))
-print("mounted", flush=True)
-time.sleep(1e6)
-"""
-
-
 def test_dead_mount_holds_up_only_its_own_disk(lab, host, watch):
-    server = subprocess.Popen([lab.tools.init, "run", str(host.pid), "--", "python3", "-c", DEAD_MOUNT], text=True,
-                              stdout=subprocess.PIPE, env=host.tools.ENVIRONMENT)
-    try:
-        assert server.stdout.readline() == "mounted\n"
+    with evacuation.dead_mount(host, "/mnt/dead"):
         dead, well = guests.file_guest(lab, "dead"), guests.file_guest(lab, "well")
         dead.disk_xml = dead.disk_xml.replace("/srv/shared/dead.img", "/mnt/dead/dead.img")
         host.run(["tee", "/tmp/dead.xml"], stdin=dead.xml)
@@ -242,14 +225,12 @@ def test_dead_mount_holds_up_only_its_own_disk(lab, host, watch):
         assert told["disks"][0]["id"] == "path:/mnt/dead/dead.img" and told["places"] == []
         assert watch.domain(well, event="defined")["places"] == ["/srv/shared"]
         # And with more of them than may be stuck at a time.
-        for _ in range(10):
-            host.virsh("desc", "dead", "--config", "--new-desc", "x" + os.urandom(4).hex())
+        for number in range(10):
+            host.virsh("desc", "dead", "--config", "--new-desc", "change %d" % number)
+            watch.next("the change", lambda line: "change %d<" % number in (line.get("xml") or ""))
         well.start(host)
         watch.domain(well, event="started")
-    finally:
-        server.terminate()
-        host.kill("python3")
-        server.wait()
+    host.virsh("undefine", "dead")
 
 
 def test_libvirtd_that_ends_is_lost_and_its_guests_live(lab, host, watch):

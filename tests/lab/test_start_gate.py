@@ -198,6 +198,18 @@ def test_clone_with_a_protected_disk(lab, host):
         os.unlink(os.path.join(lab.shared, "innocent.img"))
 
 
+@pytest.mark.parametrize("hamond", [True, False])
+def test_disk_on_a_dead_mount(lab, host, hamond):
+    """Which disk it is cannot be told; the hook leaves its stuck child behind and says so, or tells hamond."""
+    guest = guests.file_guest(lab, "buried")
+    guest.disk_xml = guest.disk_xml.replace("/srv/shared/buried.img", "/mnt/dead/buried.img")
+    gate_list_write(host, [{"uuid": FOREIGN, "name": "original", "owner": "h2", "self": False, "disks": []}])
+    with evacuation.dead_mount(host, "/mnt/dead"), Gate(host, "refuse" if hamond else "silence") as gate:
+        done = guest.define(host).start(host, check=False)
+        assert done.returncode and ("owned by h2" if hamond else "does not answer, so whether") in done.stderr, done.stderr
+        assert gate.asked[0]["disks_unknown"] is True
+
+
 # what must never be refused
 
 
