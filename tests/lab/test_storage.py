@@ -133,11 +133,13 @@ def test_local_and_mixed_disks(cluster):
     second = guests.file_guest(cluster.lab, "second", folder="/srv/local", host=cluster.host("h1"))
     guest.disk_xml += second.disk_xml.replace("vda", "vdb")
     cluster.add(guest, "h1")
+    cluster.file_guest("a1", "h1")  # nobody is fenced merely for a guest that cannot move
     cluster.wait_known()
     verdict, reason = verdicts(cluster, "mixed")["h2"]
     assert verdict == "local" and "/srv/local" in reason
     cluster.host("h1").power_off()
     cluster.wait_closed("h1", held=1)
+    cluster.expect("moved", "a1")
     cluster.expect("absent", "mixed")
 
 
