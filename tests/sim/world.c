@@ -472,13 +472,14 @@ static void migrate_begin(struct world *w, struct world_host *host, size_t guest
 static void gate_answered(struct world *w, struct world_host *host, const struct core_action *act)
 {
 	size_t guest = act->gate.id % MIGRATE_ID;
-	struct guest_here *here = &host->guests[guest];
+	struct guest_here *here;
 	struct world_event *ev;
 
 	if (guest == CLONE_GUEST) {
 		say(w, "the gate of %s says %s", host->name, act->gate.allow ? "yes" : "no");
 		return;
 	}
+	here = &host->guests[guest];
 	if (!here->start_job)
 		return;
 	if (act->gate.id % (2 * MIGRATE_ID) >= MIGRATE_ID) {
