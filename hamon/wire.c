@@ -62,7 +62,7 @@ static const struct field place_fields[] = {
 	BOOL(place_fact, released), U64(place_fact, generation), ENUM(place_fact, wish, WISH_RUNNING),
 	ENUM(place_fact, phase, PHASE_HELD), U64(place_fact, owner_epoch), U32(place_fact, attempts),
 	BOOL(place_fact, accept_loss), BOOL(place_fact, by_hand), TEXT(place_fact, incident),
-	TEXT(place_fact, reason), END
+	TEXT(place_fact, reason), TEXT(place_fact, failure), END
 };
 
 static const struct field incident_fields[] = {

@@ -133,6 +133,7 @@ struct place_fact {
 	bool by_hand;                    /* a person asked for this evacuation */
 	char incident[CORE_INCIDENT_SIZE];
 	char reason[CORE_TEXT_SIZE];
+	char failure[CORE_TEXT_SIZE];    /* of the last start that failed: "h2: what it said"; until one succeeds */
 };
 
 enum incident_state {

@@ -10,6 +10,7 @@
 #define RESTART_DELAY_MS 3000     /* an owner's instance is absent against its wish for so long */
 #define NEW_BOOT_PATIENCE_MS 5000 /* the host of an instance is just coming back: it goes there */
 #define REASON_BEGINNING 16       /* reasons that begin alike are the same to a reader */
+#define RETRY_DOUBLINGS_MAX 5     /* 10 s become 320 s at most */
 #define JOINT_SETTLE_MS 15000     /* a live migration that left nothing on its target by then is over */
 
 static struct host *owner_of(struct core *core, const struct instance *inst)
@@ -95,10 +96,27 @@ void instance_assign_by_hand(struct core *core, struct instance *inst, int slot)
 	assign(core, inst, slot);
 }
 
+/* What the start that failed said comes first: it is what a person can mend. */
+static const char *reason_failing(const struct instance *inst, const char *why, char buf[CORE_TEXT_SIZE])
+{
+	text_format(buf, CORE_TEXT_SIZE, "it did not start on %.200s; it is tried again (%.80s)",
+		    inst->place.failure, why);
+	return buf;
+}
+
+/* Hosts that failed are tried again, ever more seldom: each round that failed doubles the wait. */
+static uint64_t retry_delay(const struct core *core, const struct instance *inst)
+{
+	uint32_t rounds = core->settings.attempts ? inst->place.attempts / core->settings.attempts : 0;
+
+	return core->settings.retry_delay_ms << (rounds < RETRY_DOUBLINGS_MAX ? rounds : RETRY_DOUBLINGS_MAX);
+}
+
 static void instance_place(struct core *core, struct instance *inst)
 {
-	char why[CORE_TEXT_SIZE];
+	char why[CORE_TEXT_SIZE], failing[CORE_TEXT_SIZE];
 	struct host *owner = owner_of(core, inst);
+	enum placement placement;
 	int slot;
 
 	if (core->cluster.frozen) {
@@ -126,16 +144,18 @@ static void instance_place(struct core *core, struct instance *inst)
 	}
 	if (inst->place.attempts >= core->settings.attempts && core->now_ms < inst->retry_ms)
 		return;
-	switch (placement_choose(core, inst, 0, &slot, why)) {
+	placement = placement_choose(core, inst, 0, &slot, why);
+	/* All others failed or are full: the ones that failed may try again. */
+	if (placement == PLACEMENT_WAIT && inst->tried && core->now_ms >= inst->retry_ms) {
+		inst->tried = 0;
+		placement = placement_choose(core, inst, 0, &slot, why);
+	}
+	switch (placement) {
 	case PLACEMENT_FOUND:
 		assign(core, inst, slot);
 		break;
 	case PLACEMENT_WAIT:
-		if (inst->tried && core->now_ms >= inst->retry_ms) {
-			inst->tried = 0; /* all others failed or are full: the ones that failed may try again */
-			inst->retry_ms = core->now_ms + core->settings.retry_delay_ms;
-		}
-		hold(core, inst, PHASE_WAITING, why);
+		hold(core, inst, PHASE_WAITING, inst->place.failure[0] ? reason_failing(inst, why, failing) : why);
 		break;
 	case PLACEMENT_HELD:
 		hold(core, inst, PHASE_HELD, why);
@@ -193,7 +213,7 @@ static void evaluate_settled(struct core *core, struct instance *inst)
 			inst->tried = 0;
 			inst->retry_ms = 0;
 			inst->place.phase = PHASE_WAITING;
-			inst->place.reason[0] = '\0';
+			inst->place.reason[0] = inst->place.failure[0] = '\0';
 			stage_place(core, inst);
 			instance_place(core, inst);
 		} else if (owner->fact.state == HOST_ADMITTED) {
@@ -493,7 +513,7 @@ void instance_result_receive(struct core *core, const struct core_message *msg)
 		inst->place.by_hand = false;
 		inst->place.accept_loss = false;
 		inst->place.home = msg->from;
-		inst->place.reason[0] = '\0';
+		inst->place.reason[0] = inst->place.failure[0] = '\0';
 		phase_set(core, inst, PHASE_SETTLED);
 		note_stage(core, "instance-running", NOTE_NOTICE, inst->place.incident, target, inst,
 			   "%s runs on %s: %s", inst->spec.name, target->config.name, msg->text);
@@ -502,8 +522,9 @@ void instance_result_receive(struct core *core, const struct core_message *msg)
 	note_stage(core, "instance-failed", NOTE_WARNING, inst->place.incident, target, inst,
 		   "%s did not start on %s: %s", inst->spec.name, target->config.name, msg->text);
 	inst->tried |= UINT32_C(1) << slot;
-	inst->retry_ms = core->now_ms + core->settings.retry_delay_ms;
+	inst->retry_ms = core->now_ms + retry_delay(core, inst);
 	text_copy(inst->place.reason, sizeof(inst->place.reason), msg->text);
+	text_format(inst->place.failure, sizeof(inst->place.failure), "%s: %s", target->config.name, msg->text);
 	phase_set(core, inst, PHASE_REVOKING);
 }
 
