@@ -10,7 +10,7 @@ lab's init ends, the kernel ends everything in it. See keeper.py for who holds t
         lab.host("h1").run(["corosync-quorumtool", "-s"])
         lab.host("h1").power_off()
 
-As a program: lab.py enter HOST [COMMAND..] | boot HOST | off HOST | cut HOST | join HOST | list | down
+As a program: lab.py enter HOST [COMMAND..] | boot HOST | off HOST | cut HOST | join HOST | list | down | scenarios
 """
 import contextlib
 import fcntl
@@ -32,6 +32,7 @@ import config
 import guests
 import keeper
 import linux
+import scenarios
 import spaces
 import stores
 from spaces import LabError, wait_until
@@ -513,12 +514,15 @@ class Lab:
 
 
 def main(argv):
-    usage = "usage: lab.py enter HOST [COMMAND..] | boot HOST | off HOST | cut HOST | join HOST | list | down"
+    usage = "usage: lab.py enter HOST [COMMAND..] | boot HOST | off HOST | cut HOST | join HOST | list | down | scenarios"
     if not argv or argv[0] in ("-h", "--help"):
         print(usage)
         return 0 if argv else 64
-    lab = Lab.attach()
     verb, words = argv[0], argv[1:]
+    if verb == "scenarios":
+        print("\n".join(scenarios.table(scenarios.tests())))
+        return 0
+    lab = Lab.attach()
     if verb == "down":
         lab.down()
     elif verb == "list":

@@ -228,6 +228,7 @@ def test_message_on_all(probes, size):
         heard(probes, seed, size, 1)
 
 
+@pytest.mark.scenario(40)
 def test_message_too_big(probes):
     probes[0].send(8 * 1024 * 1024 + 1)
     assert probes[0].wait("sent")["rc"] == E2BIG
@@ -271,6 +272,7 @@ def test_leave_and_death_of_a_process(probes):
             probe.here()
 
 
+@pytest.mark.scenario(40)
 def test_garbage_in_the_group(probes):
     probes[0].host.run([FOLDER + "/probe", "--garbage", "hamon-test"])
     for probe in probes:

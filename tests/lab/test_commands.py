@@ -28,6 +28,7 @@ def test_evacuate_is_refused_while_the_host_lives(cluster):
     assert cluster.guests["a1"].hosts() == ["h1"] and offs(cluster) == []
 
 
+@pytest.mark.scenario(37)
 def test_local_disk_by_hand(cluster):
     """Held; --on-shared-storage refuses; only the instance's own name after --accept-data-loss starts it."""
     guest = cluster.local_guest("l1", "h1")
@@ -53,6 +54,7 @@ def test_local_disk_by_hand(cluster):
     cluster.wait_running("l1", on=("h2",))
 
 
+@pytest.mark.scenario(41)
 def test_maintenance_suppresses_fencing_and_evacuation(cluster):
     cluster.file_guest("a1", "h1")
     cluster.wait_known()
@@ -149,6 +151,7 @@ def test_unprotected_guest_is_left_alone(cluster):
     cluster.wait_running("a1")
 
 
+@pytest.mark.scenario(40)
 def test_who_may_ask(cluster):
     """root and the group hamon, nobody else, whatever the verb."""
     as_nobody = "setpriv --reuid 65534 --regid 65534 --clear-groups "

@@ -30,6 +30,7 @@ def stay(cluster, name):
     cluster.wait_known()
 
 
+@pytest.mark.scenario(6)
 def test_hamond_killed_while_its_host_lives_and_then_its_host(cluster):
     stay(cluster, "h1")
     assert cluster.host("h1").kill("hamond") == 1
@@ -42,6 +43,7 @@ def test_hamond_killed_while_its_host_lives_and_then_its_host(cluster):
     cluster.wait_running("a1", on=("h2", "h3"))
 
 
+@pytest.mark.scenario(6)
 def test_hamond_killed_and_started_again(cluster):
     stay(cluster, "h1")
     cluster.host("h1").kill("hamond")
@@ -63,6 +65,7 @@ def test_clean_stop_of_a_daemon(cluster):
     cluster.wait_known()
 
 
+@pytest.mark.scenario(6)
 def test_all_hamonds_killed_at_once(cluster):
     stay(cluster, "h1")
     for host in cluster.lab.hosts:
@@ -95,6 +98,7 @@ def test_corosync_restarted_in_maintenance(cluster):
     cluster.wait_known()
 
 
+@pytest.mark.scenario(4)
 def test_corosync_killed(cluster):
     """Its guests run on, unwatched by anyone: the host is fenced before they start elsewhere."""
     stay(cluster, "h1")
@@ -175,6 +179,7 @@ def test_hung_libvirtd_on_a_target(cluster):
     cluster.host("h3").thaw("libvirtd")
 
 
+@pytest.mark.scenario(29)
 @pytest.mark.lab(hamon={"fence-device ipmi1": {"timeout": "15s"}, "fencing": {"retry_backoff": "2s"}})
 def test_hung_fence_agent(cluster):
     stay(cluster, "h1")
@@ -222,6 +227,7 @@ def test_pacemakers_sample_alert_agent(cluster):
     cluster.wait_running("a1")
 
 
+@pytest.mark.scenario(39)
 def test_hung_store(cluster):
     """A disk that hangs under /var/lib/hamon: the daemon answers, the cluster goes on without that member."""
     host = cluster.host("h3")

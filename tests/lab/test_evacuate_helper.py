@@ -166,6 +166,7 @@ def test_storage_that_is_missing(lab, host):
     assert not done["ok"] and done["error_class"] == "storage" and "nodisk.img" in done["error"], done
 
 
+@pytest.mark.scenario(38)
 def test_memory_that_is_missing(lab, host):
     guest = guests.file_guest(lab, "huge", memory=1 << 27)
     done = start(host, guest)

@@ -231,6 +231,7 @@ def test_already_off(bmc):
     assert bmc.fence("status")[-1]["power"] == "off"
 
 
+@pytest.mark.scenario(29)
 def test_reads_on_for_a_while(bmc):
     bmc.host_on(delay=4000)
     lines = bmc.fence("off")
@@ -239,6 +240,7 @@ def test_reads_on_for_a_while(bmc):
     assert {"type": "progress", "op": "op-1", "phase": "readback", "detail": "on"} in lines
 
 
+@pytest.mark.scenario(28)
 def test_accepted_and_still_on(bmc):
     bmc.host_on()
     bmc.write("stuck", "")
@@ -270,6 +272,7 @@ def test_misspelt_option(bmc):
     assert result["error"] == "fence_ipmilan: unknown option lan_plus (did you mean lanplus?)"
 
 
+@pytest.mark.scenario(2)
 def test_silent_bmc_is_no_proof(bmc):
     bmc.host_on()
     bmc.signal("ipmi_sim", signal.SIGSTOP)

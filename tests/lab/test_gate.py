@@ -11,6 +11,7 @@ def make(cluster, kind, name, on):
     return cluster.file_guest(name, on)
 
 
+@pytest.mark.scenario(32)
 @pytest.mark.parametrize("kind", ["file", "nbd"])
 def test_returning_host_with_autostart_cannot_start_the_old_copy(cluster, kind):
     guest = make(cluster, kind, "a1", "h1")
@@ -30,6 +31,7 @@ def test_returning_host_with_autostart_cannot_start_the_old_copy(cluster, kind):
     assert guest.hosts() != ["h1"]
 
 
+@pytest.mark.scenario(32)
 @pytest.mark.parametrize("kind", ["file", "nbd"])
 def test_returning_host_that_sees_nobody(cluster, kind):
     """It comes back with autostart, cut from the cluster: its store still says that the guest is its own."""
@@ -54,6 +56,7 @@ def test_returning_host_that_sees_nobody(cluster, kind):
     assert guest.hosts() != ["h1"]
 
 
+@pytest.mark.scenario(40)
 @pytest.mark.parametrize("kind", ["file", "nbd"])
 def test_clone_with_the_same_disk_is_refused(cluster, kind):
     """Whatever its name, UUID and metadata say: nothing else opens the disk of a protected guest."""
@@ -83,6 +86,7 @@ def test_second_start_by_hand_is_refused(cluster):
     assert guest.hosts() == ["h1"]
 
 
+@pytest.mark.scenario(41)
 def test_stopped_guest_stays_stopped(cluster):
     """The wish: what an operator had stopped before the failure is not started by the recovery."""
     guest = cluster.file_guest("a1", "h1")
@@ -115,6 +119,7 @@ def test_killed_qemu_keeps_its_wish(cluster):
     cluster.wait_running("a1", on=("h2", "h3"))
 
 
+@pytest.mark.scenario(26)
 def test_whole_cluster_killed_in_the_middle_and_started_cold(cluster):
     """h3's guests are on their way when h1 and h2 die too. The stale h3 comes back alone first."""
     names = ["a%d" % number for number in range(1, 5)]

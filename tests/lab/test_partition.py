@@ -8,6 +8,7 @@ def offs(cluster):
     return [host for _, host, what in bmc.power_log(cluster.lab) if what == "off"]
 
 
+@pytest.mark.scenario(14, 18)
 @pytest.mark.lab(hosts=5)
 def test_minority_does_nothing_and_the_brake_holds_the_majority(cluster):
     """2 + 3. The two reach every BMC and do nothing. The three would have to fence more hosts than the brake
@@ -32,6 +33,7 @@ def test_minority_does_nothing_and_the_brake_holds_the_majority(cluster):
     cluster.wait_running("g1", "g2", on=("h3", "h4", "h5"))
 
 
+@pytest.mark.scenario(17)
 def test_whole_network_freezes_and_heals(cluster):
     for number in range(1, 4):
         cluster.file_guest("g%d" % number, "h%d" % number)
@@ -46,6 +48,7 @@ def test_whole_network_freezes_and_heals(cluster):
     assert offs(cluster) == []
 
 
+@pytest.mark.scenario(17)
 def test_guests_of_the_isolated_host_cannot_start_a_second_time_there(cluster):
     """The gate without quorum: the isolated host starts nothing that is protected, by hand either."""
     guest = cluster.file_guest("g1", "h1")

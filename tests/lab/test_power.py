@@ -19,6 +19,7 @@ def bmc_offs(cluster):
     return [host for _, host, what in bmc.power_log(cluster.lab) if what == "off"]
 
 
+@pytest.mark.scenario(1, 37)
 def test_host_loses_power(cluster):
     three_guests(cluster)
     cluster.local_guest("l1", "h1")
@@ -39,6 +40,7 @@ def test_host_loses_power(cluster):
     assert "l1" in why and "local" in why
 
 
+@pytest.mark.scenario(8)
 def test_network_cut_from_a_host_that_goes_on_running(cluster):
     three_guests(cluster)
     cluster.host("h1").cut()
@@ -58,6 +60,7 @@ def test_one_link_cut_is_no_failure(cluster):
     cluster.host("h1").join([1])
 
 
+@pytest.mark.scenario(38)
 @FIVE
 def test_target_killed_while_guests_are_started_there(cluster):
     names = ["a%d" % number for number in range(1, 7)]
@@ -82,6 +85,7 @@ def test_target_killed_while_guests_are_started_there(cluster):
         assert guest.boots in (2, 3)
 
 
+@pytest.mark.scenario(25)
 @FIVE
 def test_coordinator_killed_between_fencing_and_start(cluster):
     coordinator = cluster.coordinator()
@@ -100,6 +104,7 @@ def test_coordinator_killed_between_fencing_and_start(cluster):
     assert cluster.host_status(coordinator)["state"] == "lost"  # it had no guests: nothing to prove or to move
 
 
+@pytest.mark.scenario(27)
 @FIVE
 def test_coordinators_hamond_frozen(cluster):
     coordinator = cluster.coordinator()
@@ -119,6 +124,7 @@ def test_coordinators_hamond_frozen(cluster):
     assert cluster.host(coordinator).alive() and coordinator not in bmc_offs(cluster)
 
 
+@pytest.mark.scenario(2)
 @pytest.mark.lab(hamon={"fence-device ipmi1": SHORT, "fencing": {"retry_backoff": "2s"}})
 def test_nothing_starts_while_fencing_fails_until_a_person_confirms(cluster):
     three_guests(cluster)
@@ -139,6 +145,7 @@ def test_nothing_starts_while_fencing_fails_until_a_person_confirms(cluster):
     cluster.wait_running("a1", "a2", on=("h2", "h3"))
 
 
+@pytest.mark.scenario(8)
 @pytest.mark.lab(hamon={"fence-device ipmi1": SHORT, "fencing": {"retry_backoff": "2s"}})
 def test_fencing_that_fails_at_first_is_tried_again(cluster):
     three_guests(cluster)
@@ -153,6 +160,7 @@ def test_fencing_that_fails_at_first_is_tried_again(cluster):
     cluster.wait_running("a1", "a2", on=("h2", "h3"))
 
 
+@pytest.mark.scenario(2)
 @pytest.mark.lab(hamon={"fence-device ipmi1": SHORT, "host h1": {"fence_level_1": "ipmi1", "fence_level_2": "ipmi9"},
                         "fence-device ipmi9": {"agent": "fence_ipmilan", "option.ip": "10.77.2.101",
                                                "option.username": "admin", "option.lanplus": "1", "option.cipher": "3"}})
@@ -168,6 +176,7 @@ def test_second_fence_level_when_the_first_fails(cluster):
     cluster.wait_running("a1", "a2", on=("h2", "h3"))
 
 
+@pytest.mark.scenario(15, 16)
 @pytest.mark.lab(hosts=2, quorum={"two_node": 1, "wait_for_all": 1}, hamon={"host h1": {"fence_delay": "3s"}})
 def test_two_hosts_never_kill_each_other(cluster):
     """Both are quorate after the cut and both reach both BMCs: h1's delay lets it win, h2 dies."""

@@ -37,6 +37,7 @@ def test_same_path_but_different_storage_on_one_host(cluster):
     cluster.wait_running("a1", "a2", "a3", on=("h3",))
 
 
+@pytest.mark.scenario(37)
 @pytest.mark.lab(boot=False)
 def test_same_path_but_different_storage_everywhere(cluster):
     other_folder(cluster, "h2", "h3")
@@ -95,6 +96,7 @@ def moves(cluster, whole=lambda: None):
 TWO = pytest.mark.lab(hamon={"cluster": {"max_failed_hosts": 2}})
 
 
+@pytest.mark.scenario(9)
 @TWO
 def test_nbd(cluster):
     for number in range(1, 4):
@@ -105,6 +107,7 @@ def test_nbd(cluster):
     moves(cluster)
 
 
+@pytest.mark.scenario(9)
 @TWO
 def test_iscsi(cluster):
     server = stores.Iscsi(cluster.lab)
@@ -127,6 +130,7 @@ def test_gluster(cluster):
     moves(cluster, lambda: stores.gluster_wait_whole(cluster.lab))
 
 
+@pytest.mark.scenario(37)
 def test_local_and_mixed_disks(cluster):
     """One local disk makes the whole guest local, and the reason names it."""
     guest = guests.file_guest(cluster.lab, "mixed")
@@ -143,6 +147,7 @@ def test_local_and_mixed_disks(cluster):
     cluster.expect("absent", "mixed")
 
 
+@pytest.mark.scenario(12)
 def test_dead_mount_blocks_only_its_own_probe(cluster):
     """h2's view of one place hangs: guests there cannot go to h2; everything else goes on."""
     guest = guests.file_guest(cluster.lab, "slow", folder="/srv/shared/slow")

@@ -274,6 +274,7 @@ def test_what_is_missing(shared):
     assert not lost["ok"] and not lost["writable"] and lost["place_id"] is None and "No such file" in lost["error"]
 
 
+@pytest.mark.scenario(12)
 def test_read_only_storage(shared):
     h1, h2 = shared
     image(h1, "/srv/a/x.img")
