@@ -321,7 +321,7 @@ static void leave_take(struct core *core)
 {
 	bool guests_run = false;
 
-	for (size_t i = 0; i < CORE_INSTANCES_MAX; i++)
+	for (size_t i = 0; i < core->n_own; i++)
 		guests_run |= core->own[i].used && core->own[i].report.state != INSTANCE_ABSENT;
 	if (core->group_up)
 		message_send(core, MSG_LEAVE)->guests_run = guests_run;

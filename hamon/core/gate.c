@@ -173,31 +173,38 @@ void gate_take(struct core *core, const struct gate_query *query)
 		return;
 	}
 	wait->used = true;
+	core->n_gates++;
 	wait->claimed = false;
 	wait->deadline_ms = core->now_ms + GATE_PATIENCE_MS;
 	wait->query = *query;
 	/* Answered by gates_evaluate() at the end of this step, or of a later one. */
 }
 
+static void gate_end(struct core *core, struct gate_wait *wait)
+{
+	wait->used = false;
+	core->n_gates--;
+}
+
 void gate_cancel(struct core *core, uint64_t id)
 {
 	for (size_t i = 0; i < CORE_GATE_WAITS_MAX; i++)
 		if (core->gates[i].used && core->gates[i].query.id == id)
-			core->gates[i].used = false;
+			gate_end(core, &core->gates[i]);
 }
 
 void gates_evaluate(struct core *core)
 {
-	for (size_t i = 0; i < CORE_GATE_WAITS_MAX; i++)
+	for (size_t i = 0; core->n_gates && i < CORE_GATE_WAITS_MAX; i++)
 		if (core->gates[i].used && gate_try(core, &core->gates[i]))
-			core->gates[i].used = false;
+			gate_end(core, &core->gates[i]);
 }
 
 uint64_t gates_deadline(const struct core *core)
 {
 	uint64_t deadline_ms = core->now_ms + core->settings.beat_ms;
 
-	for (size_t i = 0; i < CORE_GATE_WAITS_MAX; i++)
+	for (size_t i = 0; core->n_gates && i < CORE_GATE_WAITS_MAX; i++)
 		if (core->gates[i].used)
 			deadline_min(&deadline_ms, core->gates[i].deadline_ms);
 	return deadline_ms;

@@ -36,32 +36,23 @@ static struct own_report *own_find(struct core *core, const char *uuid, bool mak
 {
 	struct own_report *unused = NULL;
 
-	for (size_t i = 0; i < CORE_INSTANCES_MAX; i++) {
+	for (size_t i = 0; i < core->n_own; i++) {
 		struct own_report *own = &core->own[i];
 
-		if (!own->used) {
+		if (!own->used)
 			unused = unused ? unused : own;
-			if (!make)
-				continue;
-			break; /* entries are filled from the front: none lies behind a free one but removed ones */
-		}
-		if (!strcmp(own->report.spec.uuid, uuid))
+		else if (!strcmp(own->report.spec.uuid, uuid))
 			return own;
 	}
-	if (!make)
-		return NULL;
-	for (size_t i = unused ? (size_t)(unused - core->own) : CORE_INSTANCES_MAX;
-	     i < CORE_INSTANCES_MAX; i++)
-		if (core->own[i].used && !strcmp(core->own[i].report.spec.uuid, uuid))
-			return &core->own[i];
-	return unused;
+	if (!make || unused)
+		return make ? unused : NULL;
+	return core->n_own < CORE_INSTANCES_MAX ? &core->own[core->n_own++] : NULL;
 }
 
 void member_reports_take(struct core *core, const struct core_event *event)
 {
 	if (event->reports.full) {
-		for (size_t i = 0; i < CORE_INSTANCES_MAX; i++)
-			core->own[i].used = false;
+		core->n_own = 0;
 		core->own_reported = true;
 		core->report_due = true;
 	}
@@ -107,7 +98,7 @@ void member_reports_send(struct core *core)
 	core->report_due = false;
 	core->report_again_ms = core->now_ms + REPORT_INTERVAL_MS;
 	core->n_reports = 0;
-	for (size_t i = 0; i < CORE_INSTANCES_MAX; i++)
+	for (size_t i = 0; i < core->n_own; i++)
 		if (core->own[i].used)
 			core->reports[core->n_reports++] = core->own[i].report;
 	msg = message_send(core, MSG_REPORT);

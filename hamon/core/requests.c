@@ -44,6 +44,7 @@ static void accept(struct core *core, const struct core_request *request, const 
 		if (reply->used)
 			continue;
 		reply->used = true;
+		core->n_replies++;
 		reply->id = request->id;
 		reply->origin = request->origin;
 		reply->seq = core->seq + (core->n_staged || core->n_staged_notes ? 1 : 0);
@@ -56,7 +57,7 @@ static void accept(struct core *core, const struct core_request *request, const 
 
 void replies_evaluate(struct core *core)
 {
-	for (size_t i = 0; i < CORE_REQUESTS_MAX; i++) {
+	for (size_t i = 0; core->n_replies && i < CORE_REQUESTS_MAX; i++) {
 		struct pending_reply *reply = &core->replies[i];
 
 		if (!reply->used)
@@ -66,9 +67,11 @@ void replies_evaluate(struct core *core)
 			       "another coordinator took over before this was committed",
 			       "look with `hamonctl status`, then repeat it if needed", "");
 			reply->used = false;
+			core->n_replies--;
 		} else if (reply->seq <= core->commit) {
 			answer(core, reply->id, reply->origin, "", reply->text, "", reply->incident);
 			reply->used = false;
+			core->n_replies--;
 		}
 	}
 }

@@ -188,13 +188,16 @@ struct core {
 	struct instance instances[CORE_INSTANCES_MAX];
 	size_t n_incidents;
 	struct incident_fact incidents[CORE_INCIDENTS_MAX];
+	size_t n_own;                    /* entries of own that were ever used; what lies behind is not touched */
 	struct own_report own[CORE_INSTANCES_MAX];
 	struct host_report own_host;
 	bool own_host_known;
 	bool own_reported;
 	bool host_report_due;
 
+	size_t n_gates;                  /* of gates that are used: mostly none, and each is large */
 	struct gate_wait gates[CORE_GATE_WAITS_MAX];
+	size_t n_replies;
 	struct pending_reply replies[CORE_REQUESTS_MAX];
 	uint32_t own_late_offs;          /* slots whose off was in flight when helpers were ended */
 
