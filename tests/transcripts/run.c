@@ -23,7 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/sim/world.h"
+#include "tests/simulator/world.h"
 
 #define WORDS_MAX 12
 #define UNTIL_MS 120000

@@ -5,7 +5,7 @@
  */
 #include <stdbool.h>
 
-#include "tests/sim/world.h"
+#include "tests/simulator/world.h"
 #include "tests/unit/test.h"
 
 static struct world world;

@@ -3,7 +3,7 @@
 set -eu
 
 srcdir=${HAMON_SRCDIR:-$(dirname "$0")/../..}
-sim=${HAMON_BUILDDIR:-.}/tests/sim/sim
+sim=${HAMON_BUILDDIR:-.}/tests/simulator/sim
 
 failed=0
 run() {
@@ -17,9 +17,9 @@ while read -r seed found; do
 	esac
 	n=$((n + 1))
 	"$sim" --seeds "$seed-$seed" || { failed=1; echo "seed $seed failed again; it found: $found"; }
-done <"$srcdir/tests/sim/seeds"
+done <"$srcdir/tests/simulator/seeds"
 # An empty list would pass in silence.
-[ "$n" -gt 0 ] || { echo "no seeds in $srcdir/tests/sim/seeds"; exit 1; }
+[ "$n" -gt 0 ] || { echo "no seeds in $srcdir/tests/simulator/seeds"; exit 1; }
 
 run --seeds 1-120
 run --hosts 2 --seeds 1-60

@@ -2,8 +2,8 @@
  * A world for the core: hosts with power, clocks and disks, a network that splits, fence devices, libvirt and guests; all of
  * it in virtual time, from one seed. The cores in it are the very objects that hamond runs, their messages pass through hamond's codec.
  */
-#ifndef HAMON_TESTS_SIM_WORLD_H
-#define HAMON_TESTS_SIM_WORLD_H
+#ifndef HAMON_TESTS_SIMULATOR_WORLD_H
+#define HAMON_TESTS_SIMULATOR_WORLD_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -5,7 +5,7 @@
 #include <json-c/json.h>
 
 #include "hamon/wire.h"
-#include "tests/sim/world.h"
+#include "tests/simulator/world.h"
 
 #define DETECT_MS 1000 /* totem's token: a change of the membership is seen after it */
 

@@ -2,13 +2,17 @@
  * The simulator: histories of a cluster drawn from seeds. Each history is some minutes of faults (the safety phase: an instance
  * that runs twice ends it), then all faults end, and within a bound every instance must be where it belongs (liveness).
  *
- *	sim [--seeds FIRST-LAST] [--hosts N] [--seed N (loud)]
+ *	sim [--seeds FIRST-LAST] [--jobs N] [--hosts N] [--seed N (loud)]
  */
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
-#include "tests/sim/world.h"
+#include "tests/simulator/world.h"
 
 #define QUIET_MS 300000
 
@@ -155,32 +159,100 @@ static bool history(uint64_t seed, size_t hosts, size_t guests, bool loud)
 	return !w.failed && settled;
 }
 
-int main(int argc, char **argv)
+struct options {
+	unsigned long long first, last;
+	unsigned long hosts, jobs;
+	bool loud;
+};
+
+/* What all workers count together: each adds to its own entry. */
+struct counts {
+	unsigned long long histories, failed, simulated_ms;
+};
+
+static bool options_read(struct options *opt, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "seeds", required_argument, NULL, 's' }, { "seed", required_argument, NULL, 'o' },
-		{ "hosts", required_argument, NULL, 'h' }, { 0 },
+		{ "hosts", required_argument, NULL, 'h' }, { "jobs", required_argument, NULL, 'j' }, { 0 },
 	};
-	unsigned long long first = 1, last = 150, bad = 0;
-	unsigned long hosts = 0;
-	bool loud = false;
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (c == 's' && sscanf(optarg, "%llu-%llu", &first, &last) == 2)
+		if (c == 's' && sscanf(optarg, "%llu-%llu", &opt->first, &opt->last) == 2)
 			continue;
-		if (c == 'o' && sscanf(optarg, "%llu", &first) == 1) {
-			last = first;
-			loud = true;
+		if (c == 'o' && sscanf(optarg, "%llu", &opt->first) == 1) {
+			opt->last = opt->first;
+			opt->loud = true;
 			continue;
 		}
-		if (c == 'h' && (hosts = strtoul(optarg, NULL, 10)) >= 2 && hosts <= WORLD_HOSTS_MAX)
+		if (c == 'h' && (opt->hosts = strtoul(optarg, NULL, 10)) >= 2 && opt->hosts <= WORLD_HOSTS_MAX)
 			continue;
-		fprintf(stderr, "usage: sim [--seeds FIRST-LAST] [--seed N] [--hosts 2..%d]\n", WORLD_HOSTS_MAX);
+		if (c == 'j' && (opt->jobs = strtoul(optarg, NULL, 10)) >= 1 && opt->jobs <= 64)
+			continue;
+		return false;
+	}
+	return optind == argc && opt->first <= opt->last;
+}
+
+static void worker(const struct options *opt, unsigned long number, struct counts *counts)
+{
+	for (unsigned long long seed = opt->first + number; seed <= opt->last; seed += opt->jobs) {
+		counts->failed += !history(seed, opt->hosts ? opt->hosts : 3 + seed % 5, 1 + seed % 6, opt->loud);
+		counts->histories++;
+		fflush(stdout);
+	}
+}
+
+/* Starts a process for each job and waits for all. False when one ended otherwise than by its own will. */
+static bool workers_run(const struct options *opt, struct counts *counts)
+{
+	bool good = true;
+	int status;
+
+	if (opt->jobs == 1) {
+		worker(opt, 0, counts);
+		return true;
+	}
+	for (unsigned long i = 0; i < opt->jobs; i++) {
+		pid_t pid = fork();
+
+		if (pid < 0)
+			return false;
+		if (!pid) {
+			worker(opt, i, &counts[i]);
+			exit(0);
+		}
+	}
+	for (unsigned long i = 0; i < opt->jobs; i++)
+		good &= wait(&status) > 0 && WIFEXITED(status) && !WEXITSTATUS(status);
+	return good;
+}
+
+int main(int argc, char **argv)
+{
+	struct options opt = { .first = 1, .last = 150, .jobs = 1 };
+	struct counts *counts, sum = { 0 };
+	struct timespec begin, end;
+	double seconds;
+	bool good;
+
+	if (!options_read(&opt, argc, argv)) {
+		fprintf(stderr, "usage: sim [--seeds FIRST-LAST] [--jobs 1..64] [--seed N] [--hosts 2..%d]\n", WORLD_HOSTS_MAX);
 		return 64;
 	}
-	for (unsigned long long seed = first; seed <= last; seed++)
-		bad += !history(seed, hosts ? hosts : 3 + seed % 5, 1 + seed % 6, loud);
-	printf("%llu histories, %llu failed\n", last - first + 1, bad);
-	return bad != 0;
+	counts = mmap(NULL, sizeof(*counts) * opt.jobs, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (counts == MAP_FAILED)
+		return 70;
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	good = workers_run(&opt, counts);
+	clock_gettime(CLOCK_MONOTONIC, &end);
+	for (unsigned long i = 0; i < opt.jobs; i++) {
+		sum.histories += counts[i].histories;
+		sum.failed += counts[i].failed;
+	}
+	seconds = (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9;
+	printf("%llu histories, %llu failed; %.0f histories/s\n", sum.histories, sum.failed,
+	       (double)sum.histories / (seconds > 0 ? seconds : 1));
+	return !good || sum.failed || sum.histories != opt.last - opt.first + 1;
 }
