@@ -88,6 +88,21 @@ static void id_from_xml(const struct domxml_disk *disk, char *id, size_t size)
 		snprintf(id, size, "other:%s:%s", disk->type, disk->source ? disk->source : "");
 }
 
+/*
+ * A file in a marked folder by its plain path too: until its folder's mark was seen, whoever reported the same file named
+ * it so.
+ */
+static void path_put(struct json_object *obj, const char *id, const char *place)
+{
+	const char *name = id && place && !strncmp(id, "file:", 5) ? strchr(id + 5, ':') : NULL;
+	char path[DISKID_SIZE];
+
+	if (!name)
+		return;
+	snprintf(path, sizeof(path), "path:%s/%s", strcmp(place, "/") ? place : "", name + 1);
+	json_put_string(obj, "path", path);
+}
+
 void disks_build(const struct domxml *dom, const char *lines, size_t len, struct disks *ret)
 {
 	struct disks disks = { .list = json_object_new_array(), .places = json_object_new_array() };
@@ -116,6 +131,7 @@ void disks_build(const struct domxml *dom, const char *lines, size_t len, struct
 		json_put_bool(obj, "writable", !disk->readonly);
 		json_put_bool(obj, "shareable", disk->shareable);
 		json_put_string(obj, "place", place);
+		path_put(obj, known, place);
 		json_put_string(obj, "source", disk->source);
 		json_object_array_add(disks.list, obj);
 		if (place && !place_known(disks.places, place))

@@ -72,6 +72,8 @@ static void helper_report(struct helper *helper, int exit_status)
 	helper->is_reported = true;
 	helper_io_finish(helper);
 	helper_io_free(helper);
+	if (helper->spare)
+		spare_gone(helper->pool);
 	if (helper->on_exit)
 		helper->on_exit(helper->user, helper, exit_status, helper->end);
 }
@@ -169,6 +171,11 @@ static void helper_deadline(void *data)
 
 /* The start */
 
+int helper_deadline_set(struct helper *helper, uint64_t deadline_ms)
+{
+	return deadline_ms ? helper_timer_set(helper, deadline_ms, helper_deadline) : 0;
+}
+
 /* Everything that can still fail once the process runs. */
 static int helper_watch(struct helper *helper, uint64_t deadline_ms)
 {
@@ -177,9 +184,7 @@ static int helper_watch(struct helper *helper, uint64_t deadline_ms)
 
 	if (!rc)
 		rc = helper_io_start(helper);
-	if (!rc && deadline_ms)
-		rc = helper_timer_set(helper, deadline_ms, helper_deadline);
-	return rc;
+	return rc ? rc : helper_deadline_set(helper, deadline_ms);
 }
 
 static int spec_check(const struct helper_pool *pool, const struct helper_spec *spec)
@@ -193,6 +198,16 @@ static int spec_check(const struct helper_pool *pool, const struct helper_spec *
 	return 0;
 }
 
+void helper_spec_take(struct helper *helper, const struct helper_spec *spec)
+{
+	helper->keep_stdin = spec->keep_stdin;
+	helper->tag = spec->tag;
+	helper->on_line = spec->on_line;
+	helper->on_stderr = spec->on_stderr;
+	helper->on_exit = spec->on_exit;
+	helper->user = spec->user;
+}
+
 static struct helper *helper_new(struct helper_pool *pool, const struct helper_spec *spec)
 {
 	struct helper *helper = calloc(1, sizeof(*helper));
@@ -203,34 +218,23 @@ static struct helper *helper_new(struct helper_pool *pool, const struct helper_s
 	helper->pidfd = -1;
 	for (int i = HELPER_IN; i <= HELPER_ERR; i++)
 		helper->fds[i] = -1;
-	helper->keep_stdin = spec->keep_stdin;
-	helper->tag = spec->tag;
+	helper_spec_take(helper, spec);
 	helper->out.max = HELPER_LINE_MAX;
 	helper->err.max = HELPER_STDERR_LINE_MAX;
 	helper->err.split = true;
-	helper->on_line = spec->on_line;
-	helper->on_stderr = spec->on_stderr;
-	helper->on_exit = spec->on_exit;
-	helper->user = spec->user;
 	helper_list_add(&pool->living, helper);
 	pool->n++;
 	return helper;
 }
 
-struct helper *helper_start(struct helper_pool *pool, const struct helper_spec *spec)
+int helper_launch(struct helper_pool *pool, const struct helper_spec *spec,
+		  struct helper **ret_helper)
 {
-	struct helper *helper;
-	int rc = spec_check(pool, spec);
+	struct helper *helper = helper_new(pool, spec);
+	int rc = 0;
 
-	if (rc) {
-		errno = -rc;
-		return NULL;
-	}
-	helper = helper_new(pool, spec);
-	if (!helper) {
-		errno = ENOMEM;
-		return NULL;
-	}
+	if (!helper)
+		return -ENOMEM;
 	if (spec->input)
 		rc = helper_queue(helper, spec->input, strlen(spec->input));
 	if (!rc)
@@ -245,8 +249,45 @@ struct helper *helper_start(struct helper_pool *pool, const struct helper_spec *
 	}
 	if (rc) {
 		helper_free(helper);
+		return rc;
+	}
+	*ret_helper = helper;
+	return 0;
+}
+
+/* 0, or -errno and the spare is on its way out. */
+static int spare_use(struct helper *helper, const struct helper_spec *spec)
+{
+	int rc = helper_deadline_set(helper, spec->deadline_ms);
+
+	if (!rc && spec->input)
+		rc = helper_queue(helper, spec->input, strlen(spec->input));
+	if (!rc) {
+		helper_spec_take(helper, spec);
+		return 0;
+	}
+	helper_kill(helper);
+	return rc;
+}
+
+struct helper *helper_start(struct helper_pool *pool, const struct helper_spec *spec)
+{
+	struct helper *helper;
+	int rc = spec_check(pool, spec);
+
+	if (rc) {
 		errno = -rc;
 		return NULL;
+	}
+	helper = spare_take(pool, spec);
+	if (helper && !spare_use(helper, spec)) {
+		pool->stats.from_spare++;
+	} else {
+		rc = helper_launch(pool, spec, &helper);
+		if (rc) {
+			errno = -rc;
+			return NULL;
+		}
 	}
 	pool->stats.started++;
 	helper_write(helper);
@@ -289,6 +330,7 @@ void helper_pool_free(struct helper_pool *pool)
 {
 	if (!pool)
 		return;
+	spares_free(pool);
 	helper_list_free(pool->living);
 	helper_list_free(pool->stuck);
 	free(pool);
@@ -304,7 +346,7 @@ unsigned int helper_pool_kill_all(struct helper_pool *pool, unsigned int tags)
 	unsigned int killed = 0;
 
 	for (struct helper *helper = pool->living; helper; helper = helper->next) {
-		if (!helper_has_tag(helper, tags) || helper->is_reported)
+		if (!helper_has_tag(helper, tags) || helper->is_reported || helper->spare)
 			continue;
 		helper_kill(helper);
 		killed++;
@@ -317,7 +359,7 @@ unsigned int helper_pool_running(const struct helper_pool *pool, unsigned int ta
 	unsigned int running = 0;
 
 	for (const struct helper *helper = pool->living; helper; helper = helper->next)
-		running += helper_has_tag(helper, tags) && !helper->is_reported;
+		running += helper_has_tag(helper, tags) && !helper->is_reported && !helper->spare;
 	return running;
 }
 
@@ -333,6 +375,7 @@ unsigned int helper_pool_stuck(const struct helper_pool *pool, unsigned int tags
 void helper_pool_stats(const struct helper_pool *pool, struct helper_stats *ret_stats)
 {
 	*ret_stats = pool->stats;
+	ret_stats->spares = spares_count(pool);
 }
 
 pid_t helper_pid(const struct helper *helper)

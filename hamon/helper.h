@@ -97,6 +97,24 @@ void helper_pool_free(struct helper_pool *pool);
  */
 struct helper *helper_start(struct helper_pool *pool, const struct helper_spec *spec);
 
+/* Kinds of spares of a pool. */
+#define HELPER_SPARES_MAX 4
+/* A spare that was taken is replaced so long after the last use, one spare at a time. */
+#define HELPER_SPARE_REFILL_MS 500
+/* One that died by itself may do so again. */
+#define HELPER_SPARE_AGAIN_MS 10000
+
+/*
+ * Keeps n processes of a program started in advance, waiting for their input: the next helper_start
+ * with the same path, argv and no env takes one of them and costs a write instead of a start, which
+ * for a program with many libraries is tens of milliseconds. Only for programs that do nothing
+ * before their input has come. Spares have no deadline and no tag, and are not counted as running;
+ * a dead one is replaced. Repeating it for the same program changes n (0 = no more of them).
+ * 0, -EINVAL (path, argv), -ENOSPC (HELPER_SPARES_MAX programs), -ENOMEM.
+ */
+int helper_pool_spares(struct helper_pool *pool, const char *path, const char *const *argv,
+		       unsigned int n);
+
 /*
  * Queues one line (the newline is added) for a long-lived helper; never blocks. 0; -EAGAIN when the
  * queue is full (HELPER_INPUT_MAX), nothing of the line is queued then; -EPIPE when stdin is closed
@@ -129,6 +147,8 @@ unsigned int helper_pool_stuck(const struct helper_pool *pool, unsigned int tags
 
 struct helper_stats {
 	uint64_t started;
+	uint64_t from_spare;	    /* of these */
+	unsigned int spares;	    /* waiting now */
 	uint64_t lines;
 	uint64_t lines_dropped;	    /* too long, not JSON, or not an object */
 	uint64_t stderr_suppressed; /* lines above HELPER_STDERR_PER_S */

@@ -16,6 +16,7 @@ struct helper {
 	bool is_writing;   /* stdin waits in the loop for room */
 	bool keep_stdin;
 	unsigned int tag;
+	const struct spare_kind *spare; /* it waits for its input as one of these, or NULL */
 	bool is_killed; /* by the deadline or by helper_kill */
 	bool is_silent; /* helper_kill: no more on_line */
 	bool is_reported;
@@ -34,12 +35,40 @@ struct helper {
 	void *user;
 };
 
+/* Processes of one program that wait for their input. */
+struct spare_kind {
+	char *path; /* NULL = unused */
+	char **argv;
+	unsigned int wanted;
+};
+
 struct helper_pool {
 	qb_loop_t *loop;
+	struct spare_kind spares[HELPER_SPARES_MAX];
+	qb_loop_timer_handle spare_timer;
 	struct helper *living, *stuck;
 	unsigned int n;
 	struct helper_stats stats;
 };
+
+/* Starts a process of the spec. 0 and *ret_helper, or -errno. */
+int helper_launch(struct helper_pool *pool, const struct helper_spec *spec,
+		  struct helper **ret_helper);
+
+/* What is the caller's of a helper: callbacks, tag, whether stdin stays open. */
+void helper_spec_take(struct helper *helper, const struct helper_spec *spec);
+
+/* From now to the SIGKILL of the group; 0 = none. 0 or -errno. */
+int helper_deadline_set(struct helper *helper, uint64_t deadline_ms);
+
+/* A living spare for this spec, from now on a helper like any other but for its input; or NULL. */
+struct helper *spare_take(struct helper_pool *pool, const struct helper_spec *spec);
+
+/* A spare has gone: replaces it soon. */
+void spare_gone(struct helper_pool *pool);
+
+unsigned int spares_count(const struct helper_pool *pool);
+void spares_free(struct helper_pool *pool);
 
 /* Closes one of the pipes and takes it out of the loop. Nothing when it is closed. */
 void helper_close(struct helper *helper, int which);

@@ -2,7 +2,7 @@
 noinst_LIBRARIES += libhamon_io.a
 libhamon_io_a_CPPFLAGS = $(AM_CPPFLAGS) $(CPG_CFLAGS) $(QB_CFLAGS) $(JSON_CFLAGS)
 libhamon_io_a_SOURCES = \
-	hamon/helper.c hamon/helper.h hamon/helper_private.h hamon/helper_io.c hamon/helper_spawn.c \
+	hamon/helper.c hamon/helper.h hamon/helper_private.h hamon/helper_io.c hamon/helper_spare.c hamon/helper_spawn.c \
 	hamon/lines.c hamon/lines.h hamon/service.c hamon/service.h \
 	hamon/cluster/conn.c hamon/cluster/conn.h hamon/cluster/ring.h \
 	hamon/cluster/cpg.c hamon/cluster/cpg.h hamon/cluster/frame.c hamon/cluster/frame.h \

@@ -129,7 +129,9 @@ static const struct gatelist_entry *clash_find(const struct gatelist *list,
 		if (!json_bool_or(disk, "writable", true) || json_bool_or(disk, "shareable", false))
 			continue;
 		for (size_t j = 0; j < list->n_entries; j++) {
-			if (!entry_has_disk(&list->entries[j], id))
+			/* Its folder may have been marked after the list was written: then it is listed by its path. */
+			if (!entry_has_disk(&list->entries[j], id) &&
+			    !entry_has_disk(&list->entries[j], json_string_or(disk, "path", id)))
 				continue;
 			*ret_id = id;
 			return &list->entries[j];

@@ -14,9 +14,9 @@
 
 /*
  * A folder is marked by hamon's storage part soon after the first report that names it; until then its disks have no
- * identity beyond this host. They are looked at again after 5 s, and then ever more rarely.
+ * identity beyond this host. They are looked at again after a second, and then ever more rarely.
  */
-#define CHECK_FIRST_MS 5000
+#define CHECK_FIRST_MS 1000
 #define CHECK_MAX_MS 600000
 #define RETRY_MS 5000
 

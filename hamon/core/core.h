@@ -215,6 +215,10 @@ struct gate_query {
 	enum gate_op op;
 	bool protected;                  /* by its own XML or by the configuration */
 	struct spec_fact spec;           /* uuid, name and disks are enough */
+	/* The disks as this host's own paths too: where a folder was marked only now, others know them as these. */
+	uint32_t n_paths;
+	struct disk_fact paths[CORE_DISKS_MAX];
+	bool disks_unknown;              /* of one no identity could be found */
 };
 
 enum event_type {

@@ -100,7 +100,8 @@ static enum answer known_decide(struct core *core, struct gate_wait *wait, const
 static enum answer gate_decide(struct core *core, struct gate_wait *wait, char reason[CORE_TEXT_SIZE])
 {
 	struct instance *inst = instance_find(core, wait->query.spec.uuid);
-	const struct instance *other = disk_user_find(core, &wait->query.spec);
+	const struct gate_query *query = &wait->query;
+	const struct instance *other = disk_user_find(core, query->spec.uuid, query->spec.disks, query->spec.n_disks);
 	bool known = inst && !inst->spec.deleted && inst->spec.protected;
 
 	if (other) {
@@ -108,7 +109,17 @@ static enum answer gate_decide(struct core *core, struct gate_wait *wait, char r
 			    other->spec.name, host_name(core, other->place.owner));
 		return ANSWER_NO;
 	}
-	if (!known && !wait->query.protected)
+	other = disk_user_find(core, query->spec.uuid, query->paths, query->n_paths);
+	if (other) {
+		text_format(reason, CORE_TEXT_SIZE, "its disk may be one of the protected instance %s (of %s), whose storage is not identified yet: try again in some seconds",
+			    other->spec.name, host_name(core, other->place.owner));
+		return ANSWER_NO;
+	}
+	if (!known && query->disks_unknown) {
+		text_copy(reason, CORE_TEXT_SIZE, "one of its disks cannot be identified (its storage does not answer, or its name is too long), so it may be a protected instance's");
+		return ANSWER_NO;
+	}
+	if (!known && !query->protected)
 		return ANSWER_YES;
 	if (core->leaving || !core->loaded) {
 		text_copy(reason, CORE_TEXT_SIZE, core->leaving ? "hamond is stopping" :

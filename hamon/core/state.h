@@ -244,7 +244,8 @@ struct instance *instance_make(struct core *core, const char *uuid);
 struct instance *instance_seen(struct core *core, const char *uuid);
 struct incident_fact *incident_find(struct core *core, const char *id);
 struct incident_fact *incident_make(struct core *core, const char *id);
-struct instance *disk_user_find(struct core *core, const struct spec_fact *spec);
+/* Another protected instance that uses one of these disks, one of the two writing to it; or NULL. */
+struct instance *disk_user_find(struct core *core, const char *uuid, const struct disk_fact *disks, uint32_t n);
 bool list_has(const char *list, const char *word);
 void fact_apply(struct core *core, const struct fact_ref *ref, uint64_t seq);
 bool fact_is_newer(struct core *core, const struct fact_ref *ref);

@@ -130,25 +130,24 @@ struct incident_fact *incident_make(struct core *core, const char *id)
 	return incident;
 }
 
-static bool disks_clash(const struct spec_fact *a, const struct spec_fact *b)
+static bool disks_clash(const struct spec_fact *spec, const struct disk_fact *disks, uint32_t n)
 {
-	for (uint32_t i = 0; i < a->n_disks; i++)
-		for (uint32_t j = 0; j < b->n_disks; j++)
-			if ((a->disks[i].writable || b->disks[j].writable) &&
-			    !strcmp(a->disks[i].id, b->disks[j].id))
+	for (uint32_t i = 0; i < spec->n_disks; i++)
+		for (uint32_t j = 0; j < n; j++)
+			if ((spec->disks[i].writable || disks[j].writable) &&
+			    !strcmp(spec->disks[i].id, disks[j].id))
 				return true;
 	return false;
 }
 
-/* Another protected instance that uses a disk of spec, one of the two writing to it; or NULL. */
-struct instance *disk_user_find(struct core *core, const struct spec_fact *spec)
+struct instance *disk_user_find(struct core *core, const char *uuid, const struct disk_fact *disks, uint32_t n)
 {
 	for (size_t i = 0; i < core->n_instances; i++) {
 		struct instance *inst = &core->instances[i];
 
-		if (inst->spec.deleted || !inst->spec.protected || !strcmp(inst->spec.uuid, spec->uuid))
+		if (inst->spec.deleted || !inst->spec.protected || !strcmp(inst->spec.uuid, uuid))
 			continue;
-		if (disks_clash(&inst->spec, spec))
+		if (disks_clash(&inst->spec, disks, n))
 			return inst;
 	}
 	return NULL;

@@ -11,6 +11,8 @@
 #include "hamon/daemon/trace.h"
 #include "hamon/wire.h"
 
+#define SPARES_MAX 4 /* of one program */
+
 void daemon_log(struct daemon *d, const char *format, ...)
 {
 	char wall[CLOCK_WALL_SIZE], line[1024];
@@ -97,6 +99,27 @@ struct helper *daemon_helper(struct daemon *d, const char *program, const char *
 		daemon_log(d, "%s %s cannot be started: %m", path, verb ? verb : "");
 	json_object_put(input);
 	return helper;
+}
+
+/* What a recovery starts first stands ready: the fence helper, and as many start helpers as may run at a time. */
+void daemon_spares(struct daemon *d)
+{
+	const struct {
+		const char *program, *verb;
+		uint64_t n;
+	} kinds[] = {
+		{ "hamon-evacuate", "start", d->config->evacuation.parallel_starts },
+		{ "hamon-fence", "off", d->config->devices_count ? 1 : 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		const char *argv[] = { kinds[i].program, kinds[i].verb, NULL };
+		char path[512];
+
+		snprintf(path, sizeof(path), "%s/%s", d->libexec, kinds[i].program);
+		helper_pool_spares(d->pool, path, argv,
+				   (unsigned int)(kinds[i].n < SPARES_MAX ? kinds[i].n : SPARES_MAX));
+	}
 }
 
 /* --- actions --- */

@@ -153,6 +153,10 @@ void daemon_note(struct daemon *d, const char *kind, enum note_severity severity
 void daemon_settings_take(struct daemon *d);
 void daemon_hosts_configure(struct daemon *d);
 void daemon_end(struct daemon *d);
+/* A disk's identity; one that is too long for the core keeps its beginning and a hash of the whole. False for none. */
+bool disk_id_read(struct json_object *disk, const char *key, char id[CORE_DISK_ID_SIZE]);
+/* Keeps the helpers of a recovery's first steps ready, as the configuration says. */
+void daemon_spares(struct daemon *d);
 struct helper *daemon_helper(struct daemon *d, const char *program, const char *verb, struct json_object *input,
 			     uint64_t deadline_ms, unsigned int tag,
 			     void (*on_line)(void *user, struct helper *helper, struct json_object *obj),

@@ -137,6 +137,7 @@ static void on_config(void *user, const struct cluster_config *config)
 	if (!first)
 		return;
 	alert_configure(d);
+	daemon_spares(d);
 	quorum_start(d->loop, &(struct quorum_callbacks){
 		.on_quorum = on_quorum, .on_down = on_quorum_down, .on_note = on_note }, d, &d->quorum);
 	group_start(d->loop, GROUP_NAME, &(struct group_callbacks){
@@ -175,6 +176,7 @@ static int32_t on_reload(int32_t sig, void *user)
 		daemon_event(d, &event);
 		daemon_hosts_configure(d);
 		alert_configure(d);
+		daemon_spares(d);
 		watch_host_report(d);
 		daemon_note(d, "config", NOTE_INFO, "%s was read again", d->config_path);
 	}

@@ -79,6 +79,20 @@ void verb_reply(struct daemon *d, const struct core_action *act)
 	control_reply(req, reply);
 }
 
+static void gate_disk_read(struct json_object *disk, struct gate_query *query)
+{
+	struct disk_fact fact = { .writable = json_bool_or(disk, "writable", true) };
+
+	if (query->spec.n_disks == CORE_DISKS_MAX || !disk_id_read(disk, "id", fact.id)) {
+		query->disks_unknown = true;
+		return;
+	}
+	query->spec.disks[query->spec.n_disks++] = fact;
+	if (!disk_id_read(disk, "path", fact.id))
+		return;
+	query->paths[query->n_paths++] = fact;
+}
+
 static void verb_gate(struct daemon *d, struct control_request *req, struct json_object *obj)
 {
 	struct gate_query query = { .op = GATE_START };
@@ -96,16 +110,10 @@ static void verb_gate(struct daemon *d, struct control_request *req, struct json
 		query.op = GATE_MIGRATE_IN;
 	query.protected = json_get_bool(obj, "protected", &said) ?
 		d->config->cluster.protect == CONFIG_PROTECT_ALL : said;
+	query.disks_unknown = json_bool_or(obj, "disks_unknown", false);
 	if (!json_get_array(obj, "disks", &disks))
-		for (size_t i = 0; i < json_object_array_length(disks) && query.spec.n_disks < CORE_DISKS_MAX; i++) {
-			struct json_object *disk = json_object_array_get_idx(disks, i);
-			struct disk_fact *fact = &query.spec.disks[query.spec.n_disks];
-
-			if (json_copy_string(disk, "id", fact->id, sizeof(fact->id)))
-				continue;
-			fact->writable = json_bool_or(disk, "writable", true);
-			query.spec.n_disks++;
-		}
+		for (size_t i = 0; i < json_object_array_length(disks); i++)
+			gate_disk_read(json_object_array_get_idx(disks, i), &query);
 	waiting = wait_add(d, req, true);
 	if (!waiting)
 		return;

@@ -5,6 +5,7 @@
 
 #include "hamon/common/clock.h"
 #include "hamon/common/json.h"
+#include "hamon/common/sha256.h"
 #include "hamon/daemon/daemon.h"
 
 #define ALIVE_BOUND_MS 15000 /* the watcher says so every 5 s while libvirtd answers */
@@ -58,6 +59,20 @@ static void list_read(struct json_object *obj, const char *key, char *buf, size_
 					 json_object_get_string(json_object_array_get_idx(array, i)));
 }
 
+bool disk_id_read(struct json_object *disk, const char *key, char id[CORE_DISK_ID_SIZE])
+{
+	const char *text = json_string_or(disk, key, "");
+	char hash[SHA256_HEX_SIZE];
+
+	if (strlen(text) < CORE_DISK_ID_SIZE) {
+		strcpy(id, text);
+		return id[0];
+	}
+	sha256_hex(text, strlen(text), hash);
+	snprintf(id, CORE_DISK_ID_SIZE, "%.100s..%s", text, hash);
+	return true;
+}
+
 static void disks_read(struct daemon *d, struct json_object *obj, struct spec_fact *spec)
 {
 	struct json_object *array;
@@ -67,7 +82,7 @@ static void disks_read(struct daemon *d, struct json_object *obj, struct spec_fa
 			struct json_object *disk = json_object_array_get_idx(array, i);
 			struct disk_fact *fact = &spec->disks[spec->n_disks];
 
-			if (json_copy_string(disk, "id", fact->id, sizeof(fact->id)))
+			if (!disk_id_read(disk, "id", fact->id))
 				continue;
 			fact->writable = json_bool_or(disk, "writable", true);
 			spec->n_disks++;

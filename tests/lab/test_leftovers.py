@@ -14,7 +14,8 @@ from spaces import wait_until
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 SCRIPT = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started us in the background ignores it
 sys.path.insert(0, %r)
 from lab import Lab
 import guests

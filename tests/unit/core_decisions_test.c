@@ -322,6 +322,37 @@ static void gate_without_a_cluster(void)
 	core_free(core);
 }
 
+/* A disk is known by whatever name its user reported: also by the path that it had before its folder was marked. */
+static void gate_knows_a_disk_by_its_path(void)
+{
+	static const char disk[] = "file:place:vm1.img";
+	struct gate_query query = { .id = 1, .op = GATE_START, .n_paths = 1, .paths = { { .writable = true } } };
+	char reason[CORE_TEXT_SIZE] = "";
+	struct core *core = cluster_begin(3, 1);
+
+	uint64_t now_ms;
+
+	guest_on(3, 1);
+	now_ms = world.now_ms + world.hosts[0].clock_ms;
+	snprintf(query.spec.uuid, sizeof(query.spec.uuid), "00000000-0000-4000-8000-000000000077");
+	snprintf(query.spec.name, sizeof(query.spec.name), "clone");
+	snprintf(query.paths[0].id, sizeof(query.paths[0].id), "path:/a/other.img");
+	CHECK_INT(gate_ask(core, now_ms, &query, reason), 1);
+	snprintf(query.paths[0].id, sizeof(query.paths[0].id), "%s", disk);
+	CHECK_INT(gate_ask(core, now_ms, &query, reason), 0);
+	CHECK(strstr(reason, "vm1"));
+	/* Its user itself may start. */
+	snprintf(query.spec.uuid, sizeof(query.spec.uuid), "%s", instance_of(1).spec->uuid);
+	CHECK(!gate_ask(core, now_ms, &query, reason) && !strstr(reason, "may be one of"));
+	/* Of what cannot be identified nothing is known, so it is not allowed. */
+	query = (struct gate_query){ .id = 2, .op = GATE_START, .disks_unknown = true };
+	snprintf(query.spec.uuid, sizeof(query.spec.uuid), "00000000-0000-4000-8000-000000000078");
+	snprintf(query.spec.name, sizeof(query.spec.name), "unknown");
+	CHECK_INT(gate_ask(core, now_ms, &query, reason), 0);
+	CHECK(strstr(reason, "identified"));
+	cluster_end();
+}
+
 static void gate_bounds_those_who_wait(void)
 {
 	struct core_settings settings = { .self = 1, .boot_id = "b", .beat_ms = 1000, .coordinator_timeout_ms = 4000 };
@@ -353,6 +384,7 @@ int main(void)
 	RUN(brake_counts_hosts_of_one_window);
 	RUN(brake_forgets_what_is_long_ago);
 	RUN(gate_without_a_cluster);
+	RUN(gate_knows_a_disk_by_its_path);
 	RUN(gate_bounds_those_who_wait);
 	return 0;
 }

@@ -33,7 +33,8 @@ static void check_at(int line, enum gatelist_state state, const char *list_json,
 		 "device='disk'><source file='/a/b'/><target dev='vda'/></disk></devices></domain>",
 		 uuid, metadata);
 	CHECK_INT(domxml_parse(xml, strlen(xml), &dom, NULL, 0), 0);
-	snprintf(lines, sizeof(lines), "{\"n\":0,\"id\":\"%s\",\"place\":null}\n", id);
+	snprintf(lines, sizeof(lines), "{\"n\":0,\"id\":\"%s\",\"place\":%s}\n", id,
+		 strncmp(id, "file:", 5) ? "null" : "\"/local\"");
 	disks_build(dom, lines, strlen(lines), &disks);
 	if (state == GATELIST_KNOWN)
 		CHECK_INT(gatelist_parse(list_json, strlen(list_json), &list), 0);
@@ -72,6 +73,9 @@ static void listed_disks_are_refused_to_anybody(void)
 	/* A path is the same disk only on the host that said it. */
 	CHECK_GATE(KNOWN, NEW, "", "path:/local/db", false, "");
 	CHECK_GATE(KNOWN, NEW, "", "path:/local/web", false, "it would write to path:/local/web");
+	/* /local was marked after this host's entry was written. */
+	CHECK_GATE(KNOWN, NEW, "", "file:" PLACE ":web", false, "it would write to file:" PLACE ":web, a disk of the protected instance web");
+	CHECK_GATE(KNOWN, NEW, "", "file:" PLACE ":db", false, "");
 }
 
 static void a_disk_that_cannot_be_told_is_refused(void)
