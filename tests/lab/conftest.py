@@ -24,6 +24,8 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "scenario(number, ..): the rows of scenarios.py that this test covers")
     config.addinivalue_line("markers", "long: slow; left out unless --long is given")
     # A terminated test run ends like an interrupted one: through the finalizers, which take the lab down.
+    # Whoever starts us in the background makes us ignore SIGINT.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 
 
