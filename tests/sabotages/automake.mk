@@ -1,0 +1,15 @@
+# tests/sabotages: deliberate faults, each of which a test must notice
+EXTRA_DIST += tests/sabotage tests/setup.sh tests/sabotages
+dist_check_SCRIPTS += tests/sabotages/short_test.sh
+TESTS += tests/sabotages/short_test.sh
+
+# What a core alone says and does, told by hand.
+check_PROGRAMS += tests/unit/core_member_test tests/unit/core_coordinator_test
+TESTS += tests/unit/core_member_test tests/unit/core_coordinator_test
+tests_unit_core_member_test_SOURCES = tests/unit/core_member_test.c tests/unit/core_alone.c tests/unit/core_alone.h
+tests_unit_core_member_test_LDADD = libhamon_core.a
+tests_unit_core_coordinator_test_SOURCES = tests/unit/core_coordinator_test.c tests/unit/core_alone.c tests/unit/core_alone.h
+tests_unit_core_coordinator_test_LDADD = libhamon_core.a
+
+clean-local:
+	rm -rf sabotage

@@ -1,0 +1,372 @@
+/*
+ * What a coordinator does with what it is told: one core of host 1, the test is everybody else. On whose promises it opens, what it
+ * takes for a proof of death, whom it admits, and which late words it refuses.
+ */
+#include "tests/unit/core_alone.h"
+#include "tests/unit/test.h"
+
+#define T1 TERM(1, 2) /* the term whose facts host 1 finds; its own is the next */
+
+static struct alone_facts facts;
+static const uint32_t without_3[] = { 1, 2 }, all_3[] = { 1, 2, 3 };
+
+static void lead_3(uint32_t owner)
+{
+	alone_begin(1, 3);
+	facts_make(&facts, T1, 3, owner);
+	for (uint32_t id = 1; id <= 3; id++)
+		hear_report(id, facts.hosts[id - 1].boot_id, false, id == owner ? INSTANCE_RUNNING : INSTANCE_ABSENT);
+}
+
+/* Host 3 has left; its intent is committed and its device is told. */
+static void fence_3(void)
+{
+	uint64_t term;
+
+	lead_3(3);
+	term = lead(&facts);
+	alone_present(true, 2, without_3);
+	CHECK_INT(host_now(3).state, HOST_LOST);
+	elapse(100);
+	CHECK(host_now(3).fence_intent);
+	CHECK_INT(count(ACT_FENCE), 0); /* before the intent is on the disks of a majority */
+	commit_all(term);
+	CHECK_INT(count(ACT_FENCE), 1);
+}
+
+/* Time passes in which the disk writes, and the others have what is written. */
+static void live(uint64_t ms)
+{
+	for (uint64_t past_ms = 0; past_ms < ms; past_ms += 500) {
+		elapse(490);
+		if (view().coordinating)
+			commit_all(view().term << 16 | 1);
+	}
+}
+
+static void fence_end(bool off)
+{
+	struct core_event event = { .type = EV_FENCE_RESULT, .fence = { .op = last_op(ACT_FENCE), .off = off } };
+
+	strcpy(event.fence.device, "power");
+	strcpy(event.fence.detail, off ? "reads off" : "accepted, and reads on");
+	step(&event);
+}
+
+/* --- terms --- */
+
+static void stand(uint32_t hosts, uint32_t answering)
+{
+	alone_begin(1, hosts);
+	facts_make(&facts, T1, hosts, 2);
+	alone_present(true, answering, (const uint32_t[]){ 1, 2, 3, 4, 5 });
+	for (uint32_t id = 2; id <= answering; id++)
+		hear_beat(id, false, T1);
+	persisted();
+	CHECK(sent(MSG_PROMISE));
+	hear(&(struct core_message){ .type = MSG_PROMISE, .from = 1, .term = sent(MSG_PROMISE)->term });
+}
+
+static void promise(uint32_t from, uint64_t facts_term)
+{
+	struct core_message msg = { .type = MSG_PROMISE, .from = from, .facts_term = facts_term, .n_facts = facts.n,
+		.facts = facts.refs };
+
+	msg.term = view().term << 16 | 1;
+	hear(&msg);
+}
+
+static void a_majority_of_all_must_promise(void)
+{
+	/* Three of five are here; two of them are no majority of the five. */
+	stand(5, 3);
+	promise(2, T1);
+	elapse(2000);
+	CHECK(!view().synced);
+	promise(3, T1);
+	elapse(400);
+	CHECK(view().synced);
+	alone_end();
+	/* Two of four are no majority either, be they all that are here. */
+	stand(4, 2);
+	promise(2, T1);
+	elapse(2000);
+	CHECK(!view().synced);
+	alone_end();
+}
+
+static void facts_of_the_newest_opening_count(void)
+{
+	alone_begin(1, 3);
+	for (uint32_t id = 2; id <= 3; id++)
+		hear_beat(id, false, TERM(4, 2));
+	persisted();
+	hear(&(struct core_message){ .type = MSG_PROMISE, .from = 1, .term = sent(MSG_PROMISE)->term });
+	/* Host 2 alone went on in term 2, with higher counters; what it says was overruled by the opening of term 3. */
+	facts_make(&facts, TERM(3, 3), 3, 3);
+	promise(3, TERM(3, 3));
+	facts_make(&facts, TERM(2, 2), 3, 2);
+	facts.place.version = (struct fact_version){ .term = TERM(9, 2), .counter = 900 };
+	promise(2, TERM(2, 2));
+	CHECK_INT(place_now().owner, 3);
+	alone_end();
+}
+
+static void a_takeover_has_a_term_of_its_own(void)
+{
+	alone_begin(1, 3);
+	facts_make(&facts, TERM(7, 2), 3, 2);
+	follow(TERM(7, 2), &facts);
+	alone_present(true, 2, (const uint32_t[]){ 1, 3 });
+	hear_beat(3, true, TERM(7, 2));
+	elapse(2000);
+	CHECK_INT(view().coordinator, 1);
+	CHECK_INT(view().term, 8);
+	alone_end();
+}
+
+static void who_stood_still_coordinates_no_more(void)
+{
+	fence_3();
+
+	now_ms += 4500;
+	step(&(struct core_event){ .type = EV_TICK });
+	CHECK(!view().coordinating && !view().synced);
+	CHECK(view().tilt);
+	CHECK(done(ACT_END_HELPERS));
+	fence_end(true);
+	CHECK_INT(host_now(3).state, HOST_LOST);
+	alone_end();
+}
+
+static void quorum_is_that_of_the_present_ring(void)
+{
+	fence_3();
+	fence_end(false);
+	alone_present(false, 1, without_3);
+	CHECK(!view().quorate && !view().coordinating);
+	elapse(30000);
+	CHECK_INT(count(ACT_FENCE), 1);
+	alone_end();
+}
+
+/* --- proof --- */
+
+static void only_a_reading_is_a_proof(void)
+{
+	fence_3();
+	fence_end(false);
+	CHECK_INT(host_now(3).state, HOST_LOST);
+	CHECK_INT(place_now().owner, 3);
+	live(4000);
+	CHECK_INT(count(ACT_FENCE), 1);
+	live(2000);
+	CHECK_INT(count(ACT_FENCE), 2);
+	fence_end(true);
+	CHECK_INT(host_now(3).state, HOST_DEAD);
+	CHECK_INT(place_now().phase, PHASE_ASSIGNED);
+	CHECK_INT(place_now().generation, 2);
+	alone_end();
+}
+
+static void a_late_reading_proves_nothing(void)
+{
+	struct core_event event = { .type = EV_FENCE_RESULT, .fence = { .off = true } };
+
+	fence_3();
+	event.fence.op = last_op(ACT_FENCE) + 1000;
+
+	step(&event);
+	CHECK_INT(host_now(3).state, HOST_LOST);
+	alone_end();
+}
+
+static void a_certificate_of_a_member_is_not_used(void)
+{
+	lead_3(3);
+	facts.hosts[2].state = HOST_DEAD;
+	facts.hosts[2].certificate = (struct certificate){ .method = PROOF_FENCE_DEVICE, .epoch = 1, .boot_id = "b3-1" };
+	lead(&facts);
+	hear_report(3, "b3-1", false, INSTANCE_RUNNING);
+	live(8000);
+	CHECK_INT(place_now().owner, 3);
+	CHECK_INT(place_now().phase, PHASE_SETTLED);
+	CHECK_INT(host_now(3).state, HOST_DEAD);
+	/* It leaves: now its end is seen. */
+	alone_present(true, 2, without_3);
+	CHECK_INT(place_now().phase, PHASE_ASSIGNED);
+	alone_end();
+}
+
+/* --- admission --- */
+
+static void who_comes_back_waits_for_the_power_off_under_way(void)
+{
+	fence_3();
+	alone_present(true, 3, all_3);
+	hear_beat(3, false, 0);
+	hear_report(3, "b3-1", false, INSTANCE_RUNNING);
+	live(3000);
+	CHECK_INT(host_now(3).state, HOST_LOST);
+	fence_end(true);
+	CHECK_INT(host_now(3).state, HOST_DEAD);
+	alone_end();
+}
+
+static void who_comes_back_waits_for_one_of_an_earlier_coordinator(void)
+{
+	lead_3(3);
+	facts.hosts[2].state = HOST_LOST;
+	facts.hosts[2].fence_intent = true;
+	strcpy(facts.hosts[2].incident, "h3-e1");
+	lead(&facts);
+	hear_report(3, "b3-1", false, INSTANCE_RUNNING);
+	live(8000);
+	CHECK_INT(host_now(3).state, HOST_LOST);
+	live(4000);
+	CHECK_INT(host_now(3).state, HOST_ADMITTED);
+	CHECK_INT(host_now(3).epoch, 1);
+	CHECK_INT(count(ACT_FENCE), 0);
+	alone_end();
+}
+
+static void who_runs_what_went_elsewhere_is_not_admitted(void)
+{
+	uint64_t term;
+
+	lead_3(2);
+	facts.hosts[2].state = HOST_QUARANTINED;
+	facts.hosts[2].certificate = (struct certificate){ .method = PROOF_FENCE_DEVICE, .epoch = 1, .boot_id = "b3-1" };
+	hear_report(3, "b3-2", true, INSTANCE_RUNNING);
+	term = lead(&facts);
+	live(3000);
+	CHECK_INT(host_now(3).state, HOST_QUARANTINED);
+	/* Its own word that all is well does not suffice while its list says otherwise. */
+	hear_report(3, "b3-2", false, INSTANCE_PAUSED);
+	live(3000);
+	CHECK_INT(host_now(3).state, HOST_QUARANTINED);
+	hear_report(3, "b3-2", false, INSTANCE_ABSENT);
+	hear_beat(3, true, term);
+	CHECK_INT(host_now(3).state, HOST_ADMITTED);
+	CHECK_INT(host_now(3).epoch, 2);
+	alone_end();
+}
+
+/* --- late words --- */
+
+static void words_of_an_older_generation_are_not_taken(void)
+{
+	struct core_message result = { .type = MSG_RESULT, .from = 2, .uuid = VM1, .generation = 4, .ok = true };
+	struct core_message released = { .type = MSG_RELEASED, .from = 2, .uuid = VM1, .generation = 4 };
+
+	lead_3(2);
+	facts.place.phase = PHASE_ASSIGNED;
+	facts.place.generation = 5;
+	lead(&facts);
+	hear(&result);
+	CHECK_INT(place_now().phase, PHASE_ASSIGNED);
+	result.ok = false;
+	hear(&result);
+	CHECK_INT(place_now().phase, PHASE_ASSIGNED);
+	result.generation = 5;
+	result.from = 3;
+	hear(&result);
+	CHECK_INT(place_now().phase, PHASE_ASSIGNED);
+	result.from = 2;
+	hear(&result);
+	CHECK_INT(place_now().phase, PHASE_REVOKING);
+	/* It has failed: it is still its host's, until that one itself gives this very generation back. */
+	hear(&released);
+	CHECK_INT(place_now().phase, PHASE_REVOKING);
+	released.generation = 5;
+	released.from = 3;
+	hear(&released);
+	CHECK_INT(place_now().phase, PHASE_REVOKING);
+	CHECK_INT(place_now().owner, 2);
+	released.from = 2;
+	hear(&released);
+	CHECK(place_now().released || place_now().generation == 6);
+	CHECK(place_now().owner != 2 || place_now().phase == PHASE_WAITING);
+	alone_end();
+}
+
+/* --- two nodes --- */
+
+/* Host 2 coordinated, and is gone: host 1 opens a term alone, and fences. Returns the term. */
+static uint64_t alone_of_two(void)
+{
+	alone_begin_two(1);
+	facts_make(&facts, T1, 2, 2);
+	for (uint32_t id = 1; id <= 2; id++)
+		hear_report(id, facts.hosts[id - 1].boot_id, false, id == 2 ? INSTANCE_RUNNING : INSTANCE_ABSENT);
+	follow(T1, &facts);
+	alone_present(true, 1, without_3);
+	elapse(2000);
+	CHECK_INT(view().coordinator, 1);
+	persisted();
+	hear(&(struct core_message){ .type = MSG_PROMISE, .from = 1, .term = view().term << 16 | 1, .facts_term = T1 });
+	for (int i = 0; i < 10 && !sent(MSG_RECORD); i++)
+		elapse(100);
+	CHECK(sent(MSG_RECORD) && sent(MSG_RECORD)->replace);
+	CHECK(done(ACT_PERSIST)->persist.replace);
+	/* Should host 2 have gone on in the meantime, its facts must win. */
+	CHECK_INT(done(ACT_PERSIST)->persist.facts_term, T1);
+	hear_beat(1, true, view().term << 16 | 1);
+	for (int i = 0; i < 4 && !count(ACT_FENCE); i++) {
+		persisted();
+		elapse(100);
+	}
+	CHECK_INT(count(ACT_FENCE), 1);
+	return view().term << 16 | 1;
+}
+
+static void alone_of_two_it_outranks_nobody(void)
+{
+	uint64_t term = alone_of_two();
+
+	fence_end(true);
+	CHECK_INT(done(ACT_PERSIST)->persist.facts_term, term);
+	alone_end();
+}
+
+static void alone_of_two_it_commits_its_intent_alone(void)
+{
+	struct instance_report report = { .state = INSTANCE_RUNNING, .defined = true };
+	uint64_t seq;
+
+	alone_of_two();
+	/* An instance that is new here is a claim, and nobody else has that on a disk. */
+	report.spec = facts.spec;
+	strcpy(report.spec.uuid, "00000000-0000-4000-8000-000000000002");
+	strcpy(report.spec.name, "vm2");
+	seq = view().seq;
+	hear(&(struct core_message){ .type = MSG_REPORT, .from = 1, .n_reports = 1, .reports = &report });
+	CHECK_INT(view().seq, seq + 1);
+	persisted();
+	elapse(100);
+	CHECK_INT(view().commit, seq);
+	fence_end(true);
+	persisted();
+	CHECK_INT(view().commit, view().seq);
+	CHECK_INT(place_now().owner, 1);
+	alone_end();
+}
+
+int main(void)
+{
+	RUN(a_majority_of_all_must_promise);
+	RUN(facts_of_the_newest_opening_count);
+	RUN(a_takeover_has_a_term_of_its_own);
+	RUN(who_stood_still_coordinates_no_more);
+	RUN(quorum_is_that_of_the_present_ring);
+	RUN(only_a_reading_is_a_proof);
+	RUN(a_late_reading_proves_nothing);
+	RUN(a_certificate_of_a_member_is_not_used);
+	RUN(who_comes_back_waits_for_the_power_off_under_way);
+	RUN(who_comes_back_waits_for_one_of_an_earlier_coordinator);
+	RUN(who_runs_what_went_elsewhere_is_not_admitted);
+	RUN(words_of_an_older_generation_are_not_taken);
+	RUN(alone_of_two_it_outranks_nobody);
+	RUN(alone_of_two_it_commits_its_intent_alone);
+	return 0;
+}

@@ -1,0 +1,311 @@
+/*
+ * What a member does with what it is told: one core of host 3, the test is everybody else. What must be on a disk first, which terms
+ * and records it refuses, and what it starts.
+ */
+#include "tests/unit/core_alone.h"
+#include "tests/unit/test.h"
+
+#define T1 TERM(1, 1)
+#define T2 TERM(2, 2)
+
+static struct alone_facts facts;
+
+static void record(uint64_t term, uint64_t seq, const struct fact_ref *refs, size_t n)
+{
+	hear(&(struct core_message){ .type = MSG_RECORD, .from = term & 0xffff, .term = term, .seq = seq, .n_facts = n,
+				     .facts = refs });
+}
+
+/* vm1 is given to host owner, in a record of its own. */
+static void record_assign(uint64_t term, uint64_t seq, uint32_t owner, uint64_t generation, uint64_t epoch)
+{
+	static struct place_fact place;
+	struct fact_ref ref = { .kind = FACT_PLACE, .fact = &place };
+
+	place = facts.place;
+	place.version = (struct fact_version){ .term = term, .counter = 100 + seq };
+	place.owner = owner;
+	place.generation = generation;
+	place.owner_epoch = epoch;
+	place.phase = PHASE_ASSIGNED;
+	record(term, seq, &ref, 1);
+}
+
+static int gate_ask(uint64_t id)
+{
+	struct gate_query query = { .id = id, .op = GATE_START, .protected = true, .spec = facts.spec };
+
+	step(&(struct core_event){ .type = EV_GATE, .gate = &query });
+	return done(ACT_GATE_REPLY) ? done(ACT_GATE_REPLY)->gate.allow : -1;
+}
+
+static void member_of(uint32_t hosts, uint32_t owner)
+{
+	alone_begin(3, hosts);
+	facts_make(&facts, T1, hosts, owner);
+	follow(T1, &facts);
+}
+
+/* --- the disk comes first --- */
+
+static void a_promise_waits_for_the_disk(void)
+{
+	alone_begin(3, 3);
+	hear(&(struct core_message){ .type = MSG_PREPARE, .from = 1, .term = T1 });
+	CHECK(done(ACT_PERSIST));
+	CHECK_INT(done(ACT_PERSIST)->persist.promised, T1);
+	CHECK(!sent(MSG_PROMISE));
+	elapse(900);
+	CHECK(!sent(MSG_PROMISE));
+	persisted();
+	CHECK(sent(MSG_PROMISE));
+	alone_end();
+}
+
+static void an_acknowledgement_waits_for_the_disk(void)
+{
+	member_of(3, 2);
+	record_assign(T1, 2, 2, 2, 1);
+	CHECK(done(ACT_PERSIST));
+	CHECK(!sent(MSG_ACK));
+	/* Nor does its beat tell of what is not on the disk yet. */
+	elapse(1100);
+	hear_beat(1, true, T1);
+	CHECK(!sent(MSG_ACK));
+	CHECK_INT(view().commit, 1);
+	persisted();
+	CHECK(sent(MSG_ACK));
+	CHECK_INT(sent(MSG_ACK)->seq, 2);
+	alone_end();
+}
+
+static void a_write_of_an_older_term_is_not_acknowledged(void)
+{
+	member_of(3, 2);
+	record_assign(T1, 2, 2, 2, 1);
+	hear(&(struct core_message){ .type = MSG_PREPARE, .from = 2, .term = T2 });
+	persisted();
+	CHECK(sent(MSG_PROMISE));
+	CHECK(!sent(MSG_ACK));
+	alone_end();
+}
+
+/* --- terms --- */
+
+static void helpers_end_before_a_term_is_promised(void)
+{
+	member_of(3, 3);
+	record_assign(T1, 2, 3, 2, 1);
+	persisted();
+	hear_ack(1, T1, 2);
+	hear(&(struct core_message){ .type = MSG_PREPARE, .from = 2, .term = T2 });
+	CHECK(done(ACT_END_HELPERS));
+	CHECK(!sent(MSG_PROMISE));
+	CHECK(!view().synced);
+	CHECK_INT(gate_ask(1), -1);
+	alone_end();
+}
+
+static void a_term_is_promised_once(void)
+{
+	member_of(3, 2);
+	hear(&(struct core_message){ .type = MSG_PREPARE, .from = 2, .term = T2 });
+	persisted();
+	CHECK(sent(MSG_PROMISE));
+	/* Neither the term itself nor an older one, whoever asks. */
+	hear(&(struct core_message){ .type = MSG_PREPARE, .from = 1, .term = T2 });
+	CHECK(!done(ACT_PERSIST));
+	persisted();
+	CHECK(!sent(MSG_PROMISE));
+	hear(&(struct core_message){ .type = MSG_PREPARE, .from = 1, .term = T1 });
+	CHECK(!done(ACT_PERSIST));
+	CHECK_INT(view().term, 2);
+	alone_end();
+}
+
+static void nothing_of_an_older_term_is_taken(void)
+{
+	struct alone_facts old;
+
+	member_of(3, 2);
+	facts_make(&old, T1, 3, 1);
+	hear(&(struct core_message){ .type = MSG_PREPARE, .from = 2, .term = T2 });
+	persisted();
+	for (int synced = 0; synced < 2; synced++) {
+		hear(&(struct core_message){ .type = MSG_SNAPSHOT, .from = 1, .to = 3, .term = T1, .seq = 9,
+					     .n_facts = old.n, .facts = old.refs });
+		CHECK(!done(ACT_PERSIST));
+		CHECK_INT(view().term, 2);
+		CHECK_INT(view().synced, synced);
+		CHECK_INT(place_now().owner, 2);
+		record_assign(T1, 2, 1, 2, 1);
+		CHECK(!done(ACT_PERSIST));
+		CHECK_INT(place_now().owner, 2);
+		if (synced)
+			break;
+		facts_make(&facts, T2, 3, 2);
+		hear(&(struct core_message){ .type = MSG_RECORD, .from = 2, .term = T2, .seq = 1, .replace = true,
+					     .n_facts = facts.n, .facts = facts.refs });
+		persisted();
+	}
+	alone_end();
+}
+
+static void a_missing_record_is_noticed(void)
+{
+	member_of(3, 2);
+	record_assign(T1, 3, 3, 2, 1);
+	CHECK(!view().synced);
+	CHECK(done(ACT_END_HELPERS));
+	CHECK_INT(place_now().owner, 2);
+	alone_end();
+	/* By the acknowledgements of others too: its record may have been the last for a long time. */
+	member_of(3, 2);
+	hear_ack(2, T1, 2);
+	CHECK(!view().synced);
+	alone_end();
+}
+
+/* --- what it starts --- */
+
+static void a_start_waits_for_the_commit(void)
+{
+	/* Of five, the coordinator and this host are no majority. */
+	member_of(5, 2);
+	record_assign(T1, 2, 3, 2, 1);
+	CHECK_INT(gate_ask(1), -1);
+	hear_ack(1, T1, 2);
+	persisted();
+	CHECK_INT(count(ACT_START), 0);
+	/* Nor when the two others are not here: it is a majority of those configured. */
+	alone_present(true, 3, (const uint32_t[]){ 1, 2, 3 });
+	hear_beat(1, true, T1);
+	CHECK_INT(count(ACT_START), 0);
+	CHECK_INT(count(ACT_GATE_REPLY), 0);
+	hear_ack(2, T1, 2);
+	CHECK(done(ACT_START));
+	CHECK(done(ACT_GATE_REPLY) && done(ACT_GATE_REPLY)->gate.allow);
+	alone_end();
+}
+
+static void half_of_the_votes_commits_nothing(void)
+{
+	member_of(4, 2);
+	record_assign(T1, 2, 3, 2, 1);
+	persisted();
+	hear_ack(1, T1, 2);
+	CHECK_INT(view().commit, 1);
+	CHECK(!done(ACT_START));
+	hear_ack(2, T1, 2);
+	CHECK_INT(view().commit, 2);
+	CHECK(done(ACT_START));
+	alone_end();
+}
+
+static void what_an_earlier_epoch_was_given_is_not_started(void)
+{
+	alone_begin(3, 3);
+	facts_make(&facts, T1, 3, 3);
+	facts.hosts[2].epoch = 2;
+	facts.place.phase = PHASE_ASSIGNED;
+	follow(T1, &facts);
+	CHECK_INT(gate_ask(1), 0);
+	elapse(2000);
+	CHECK_INT(count(ACT_START), 0);
+	record_assign(T1, 2, 3, 2, 2);
+	persisted();
+	hear_ack(1, T1, 2);
+	CHECK(done(ACT_START));
+	CHECK_INT(gate_ask(2), 1);
+	alone_end();
+}
+
+static void a_late_end_of_a_start_is_not_taken(void)
+{
+	struct core_event end = { .type = EV_START_RESULT };
+
+	member_of(3, 2);
+	record_assign(T1, 2, 3, 2, 1);
+	persisted();
+	hear_ack(1, T1, 2);
+	CHECK(done(ACT_START));
+	end.start.op = done(ACT_START)->instance.op;
+	end.start.ok = true;
+	/* Another coordinator begins the same instance anew: the end of the first attempt says nothing about it. */
+	facts_make(&facts, T2, 3, 3);
+	facts.place.phase = PHASE_ASSIGNED;
+	facts.place.generation = 4;
+	follow(T2, &facts);
+	elapse(100);
+	step(&end);
+	CHECK(!sent(MSG_RESULT));
+	alone_end();
+}
+
+static void without_quorum_nothing_is_started(void)
+{
+	member_of(3, 3);
+	CHECK_INT(gate_ask(1), 1);
+	alone_present(false, 1, (const uint32_t[]){ 3 });
+	CHECK(!view().synced && !view().quorate);
+	CHECK_INT(gate_ask(2), -1);
+	elapse(1600);
+	CHECK_INT(gate_ask(3), -1);
+	alone_end();
+}
+
+static uint64_t next_inspection(void)
+{
+	unsigned int before = count(ACT_INSPECT);
+
+	for (int i = 0; i < 50 && count(ACT_INSPECT) == before; i++) {
+		hear_beat(1, true, T1);
+		persisted();
+		elapse(100);
+	}
+	CHECK_INT(count(ACT_INSPECT), before + 1);
+	return last_op(ACT_INSPECT);
+}
+
+static void a_release_waits_for_the_job_to_end(void)
+{
+	struct core_event seen = { .type = EV_INSPECT_RESULT };
+
+	alone_begin(3, 3);
+	facts_make(&facts, T1, 3, 3);
+	facts.place.phase = PHASE_REVOKING;
+	follow(T1, &facts);
+	seen.inspect.op = last_op(ACT_INSPECT);
+	CHECK(seen.inspect.op);
+	seen.inspect.known = seen.inspect.job = true;
+	step(&seen);
+	CHECK(!sent(MSG_RELEASED));
+	seen.inspect.op = next_inspection();
+	seen.inspect.job = false;
+	seen.inspect.known = false;
+	step(&seen);
+	CHECK(!sent(MSG_RELEASED));
+	seen.inspect.op = next_inspection();
+	seen.inspect.known = true;
+	step(&seen);
+	CHECK(sent(MSG_RELEASED));
+	alone_end();
+}
+
+int main(void)
+{
+	RUN(a_promise_waits_for_the_disk);
+	RUN(an_acknowledgement_waits_for_the_disk);
+	RUN(a_write_of_an_older_term_is_not_acknowledged);
+	RUN(helpers_end_before_a_term_is_promised);
+	RUN(a_term_is_promised_once);
+	RUN(nothing_of_an_older_term_is_taken);
+	RUN(a_missing_record_is_noticed);
+	RUN(a_start_waits_for_the_commit);
+	RUN(half_of_the_votes_commits_nothing);
+	RUN(what_an_earlier_epoch_was_given_is_not_started);
+	RUN(a_late_end_of_a_start_is_not_taken);
+	RUN(without_quorum_nothing_is_started);
+	RUN(a_release_waits_for_the_job_to_end);
+	return 0;
+}
