@@ -118,7 +118,7 @@ static bool history(uint64_t seed, size_t hosts, size_t guests, bool loud)
 	world_run(&w, 8000);
 	for (size_t g = 1; g <= guests; g++) {
 		world_guest_start(&w, 1 + g % hosts, g);
-		w.wish[g - 1] = true;
+		
 	}
 	for (int i = 0; i < 10 && !world_is_settled(&w, why, sizeof(why)); i++)
 		world_run(&w, 4000);

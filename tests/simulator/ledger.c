@@ -1,0 +1,212 @@
+/*
+ * The ledger of committed facts. A record is committed when it is on the disks of a strict majority of the hosts (of one host of two
+ * alone): the ledger looks at the disks. What it holds must never be lost by a later term, and each change of it must be one
+ * that the invariants allow (transitions.c).
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tests/simulator/ledger.h"
+
+struct ledger *ledger_new(void)
+{
+	struct ledger *ledger = calloc(1, sizeof(*ledger));
+
+	if (!ledger)
+		abort();
+	return ledger;
+}
+
+void ledger_free(struct ledger *ledger)
+{
+	for (size_t i = 0; ledger && i < ledger->n_records; i++)
+		parcel_release(ledger->records[i]);
+	free(ledger);
+}
+
+static bool is_newer(struct fact_version a, struct fact_version b)
+{
+	return fact_version_cmp(a, b) > 0;
+}
+
+/* --- what is lost --- */
+
+static const void *record_fact(const struct core_message *msg, enum fact_kind kind, uint32_t nodeid, size_t guest)
+{
+	for (size_t i = 0; i < msg->n_facts; i++) {
+		const struct fact_ref *ref = &msg->facts[i];
+
+		if (ref->kind != kind)
+			continue;
+		if (kind == FACT_HOST && ((const struct host_fact *)ref->fact)->nodeid == nodeid)
+			return ref->fact;
+		if (kind == FACT_PLACE && guest_number(((const struct place_fact *)ref->fact)->uuid) == guest)
+			return ref->fact;
+	}
+	return NULL;
+}
+
+/* An opening record carries all that was committed before it, or newer. */
+static void opening_check(struct world *w, const struct core_message *msg)
+{
+	struct ledger *ledger = w->ledger;
+
+	for (size_t h = 0; h < w->n_hosts; h++) {
+		const struct host_fact *fact = record_fact(msg, FACT_HOST, w->hosts[h].nodeid, 0);
+		const struct fact_version version = ledger->hosts[h].fact.version;
+
+		if (version.term && (!fact || is_newer(version, fact->version)))
+			fail(w, "I5: a term was opened without a committed fact of %s", w->hosts[h].name);
+	}
+	for (size_t g = 0; g < w->n_guests; g++) {
+		const struct ledger_place *place = &ledger->places[g];
+		const struct place_fact *fact;
+
+		if (!place->known || place->deleted)
+			continue;
+		fact = record_fact(msg, FACT_PLACE, 0, g);
+		if (!fact || is_newer(place->version, fact->version))
+			fail(w, "I5: a term was opened without a committed fact of vm%zu", g + 1);
+	}
+}
+
+/* --- what is committed --- */
+
+static void spec_commit(struct ledger *ledger, const struct spec_fact *fact)
+{
+	struct ledger_place *place = &ledger->places[guest_number(fact->uuid)];
+
+	if (!is_newer(fact->version, place->spec_version))
+		return;
+	place->spec_version = fact->version;
+	place->deleted = fact->deleted;
+}
+
+static void place_commit(struct world *w, const struct place_fact *fact)
+{
+	size_t guest = guest_number(fact->uuid);
+	struct ledger_place *place = &w->ledger->places[guest], old = *place;
+
+	if (place->known && !is_newer(fact->version, place->version))
+		return;
+	place->known = true;
+	place->version = fact->version;
+	place->owner = fact->owner;
+	place->joint = fact->joint;
+	place->home = fact->home;
+	place->owner_epoch = fact->owner_epoch;
+	place->generation = fact->generation;
+	place->phase = fact->phase;
+	place->wish = fact->wish;
+	place->accept_loss = fact->accept_loss;
+	ledger_place_check(w, guest, &old, fact);
+	if (place->intended && fact->wish == place->intent)
+		place->recorded = true;
+}
+
+static void host_commit(struct world *w, const struct host_fact *fact)
+{
+	struct ledger_host *host = &w->ledger->hosts[host_of_node(w, fact->nodeid)], old = *host;
+
+	if (!is_newer(fact->version, host->fact.version))
+		return;
+	if (fact->state == HOST_LOST && old.fact.state != HOST_LOST)
+		host->lost_ms = w->now_ms;
+	host->fact = *fact;
+	ledger_host_check(w, &old, fact);
+}
+
+static void record_commit(struct world *w, const struct core_message *msg)
+{
+	w->ledger->commits++;
+	/* Whether an instance may move rests on its host's state: that one goes first. */
+	for (size_t i = 0; i < msg->n_facts; i++) {
+		if (msg->facts[i].kind == FACT_HOST)
+			host_commit(w, msg->facts[i].fact);
+		else if (msg->facts[i].kind == FACT_SPEC)
+			spec_commit(w->ledger, msg->facts[i].fact);
+		else if (msg->facts[i].kind == FACT_CLUSTER)
+			w->ledger->frozen = ((const struct cluster_fact *)msg->facts[i].fact)->frozen;
+	}
+	for (size_t i = 0; i < msg->n_facts; i++)
+		if (msg->facts[i].kind == FACT_PLACE)
+			place_commit(w, msg->facts[i].fact);
+}
+
+void ledger_sent(struct world *w, struct parcel *parcel)
+{
+	struct ledger *ledger = w->ledger;
+
+	if (parcel->msg->replace && !w->two_node)
+		opening_check(w, parcel->msg);
+	if (ledger->n_records == LEDGER_RECORDS_MAX) {
+		/* The older half was never committed. */
+		for (size_t i = 0; i < LEDGER_RECORDS_MAX / 2; i++)
+			parcel_release(ledger->records[i]);
+		ledger->n_records -= LEDGER_RECORDS_MAX / 2;
+		memmove(ledger->records, &ledger->records[LEDGER_RECORDS_MAX / 2],
+			ledger->n_records * sizeof(ledger->records[0]));
+	}
+	parcel->refs++;
+	ledger->records[ledger->n_records++] = parcel;
+}
+
+static bool is_on_majority(struct world *w, uint64_t term, uint64_t seq)
+{
+	size_t n = 0;
+
+	for (size_t h = 0; h < w->n_hosts; h++)
+		n += w->hosts[h].store.record_term == term && w->hosts[h].store.record_seq >= seq;
+	return w->two_node ? n > 0 : n * 2 > w->n_hosts;
+}
+
+void ledger_persisted(struct world *w, struct world_host *host, uint64_t term, uint64_t seq)
+{
+	struct ledger *ledger = w->ledger;
+	size_t kept = 0;
+
+	(void)host;
+	/* In the order in which they were sent: the records of one term are in order. */
+	for (size_t i = 0; i < ledger->n_records; i++) {
+		struct parcel *parcel = ledger->records[i];
+
+		if (parcel->msg->term == term && parcel->msg->seq <= seq && !w->failed &&
+		    is_on_majority(w, term, parcel->msg->seq)) {
+			record_commit(w, parcel->msg);
+			parcel_release(parcel);
+		} else {
+			ledger->records[kept++] = parcel;
+		}
+	}
+	ledger->n_records = kept;
+}
+
+/* --- what people want --- */
+
+void ledger_intent(struct world *w, size_t guest, enum wish wish)
+{
+	struct ledger_place *place = &w->ledger->places[guest];
+
+	place->intended = true;
+	place->intent = wish;
+	place->recorded = false;
+}
+
+/* Somebody asked for something whose outcome nobody waited for: either wish may come of it. */
+void ledger_loose(struct world *w, size_t guest)
+{
+	w->ledger->places[guest].loose = true;
+}
+
+bool ledger_wish(struct world *w, size_t guest, enum wish *ret_wish)
+{
+	const struct ledger_place *place = &w->ledger->places[guest];
+
+	*ret_wish = place->intent;
+	return place->recorded && !place->loose;
+}
+
+bool ledger_is_deleted(struct world *w, size_t guest)
+{
+	return w->ledger->places[guest].deleted;
+}
