@@ -29,7 +29,10 @@ static void fence_3(void)
 	CHECK_INT(host_now(3).state, HOST_LOST);
 	elapse(100);
 	CHECK(host_now(3).fence_intent);
-	CHECK_INT(count(ACT_FENCE), 0); /* before the intent is on the disks of a majority */
+	/* Before the intent is on the disks of a majority nothing happens; its own disk is one of the two. */
+	CHECK_INT(count(ACT_FENCE), 0);
+	hear_ack(2, term, view().seq);
+	CHECK_INT(count(ACT_FENCE), 0);
 	commit_all(term);
 	CHECK_INT(count(ACT_FENCE), 1);
 }
@@ -39,7 +42,7 @@ static void live(uint64_t ms)
 {
 	for (uint64_t past_ms = 0; past_ms < ms; past_ms += 500) {
 		elapse(490);
-		if (view().coordinating)
+		if (view().coordinator == 1)
 			commit_all(view().term << 16 | 1);
 	}
 }
@@ -198,6 +201,31 @@ static void a_certificate_of_a_member_is_not_used(void)
 	alone_end();
 }
 
+static const char *ask(enum request_verb verb)
+{
+	struct core_request request = { .id = 1, .origin = 1, .verb = verb, .host = "h3", .who = "root", .reason = "seen" };
+
+	step(&(struct core_event){ .type = EV_REQUEST, .request = &request });
+	return done(ACT_REPLY) ? done(ACT_REPLY)->reply.code : "later";
+}
+
+static void a_person_confirms_only_what_can_be(void)
+{
+	lead_3(3);
+	lead(&facts);
+	CHECK_STR(ask(REQUEST_CONFIRM_FENCED), "host-alive");
+	CHECK_STR(ask(REQUEST_FORGET), "host-alive");
+	CHECK_INT(host_now(3).state, HOST_ADMITTED);
+	alone_end();
+	fence_3();
+	CHECK_STR(ask(REQUEST_FORGET), "not-certified");
+	CHECK_INT(host_now(3).state, HOST_LOST);
+	CHECK_STR(ask(REQUEST_CONFIRM_FENCED), "later"); /* when it is committed */
+	CHECK_INT(host_now(3).state, HOST_DEAD);
+	CHECK_INT(host_now(3).certificate.method, PROOF_PERSON);
+	alone_end();
+}
+
 /* --- admission --- */
 
 static void who_comes_back_waits_for_the_power_off_under_way(void)
@@ -227,6 +255,39 @@ static void who_comes_back_waits_for_one_of_an_earlier_coordinator(void)
 	CHECK_INT(host_now(3).state, HOST_ADMITTED);
 	CHECK_INT(host_now(3).epoch, 1);
 	CHECK_INT(count(ACT_FENCE), 0);
+	alone_end();
+}
+
+static void who_comes_back_waits_for_one_that_a_member_sent(void)
+{
+	struct core_message msg = { .type = MSG_PROMISE, .from = 2, .facts_term = T1, .n_late_offs = 1, .late_offs = { 3 } };
+	uint64_t term;
+
+	lead_3(2);
+	facts.hosts[2].state = HOST_QUARANTINED;
+	facts.hosts[2].certificate = (struct certificate){ .method = PROOF_PERSON, .epoch = 1, .boot_id = "b3-1" };
+	hear_report(3, "b3-2", false, INSTANCE_ABSENT);
+	hear_beat(2, false, T1);
+	hear_beat(3, false, T1);
+	CHECK(sent(MSG_PREPARE));
+	term = sent(MSG_PREPARE)->term;
+	persisted();
+	hear(&(struct core_message){ .type = MSG_PROMISE, .from = 1, .term = term });
+	msg.term = term;
+	msg.n_facts = facts.n;
+	msg.facts = facts.refs;
+	hear(&msg);
+	msg.from = 3;
+	msg.n_late_offs = 0;
+	hear(&msg);
+	live(1000);
+	CHECK(view().coordinating);
+	hear_beat(2, true, term);
+	hear_beat(3, true, term);
+	live(7000);
+	CHECK_INT(host_now(3).state, HOST_QUARANTINED);
+	live(4000);
+	CHECK_INT(host_now(3).state, HOST_ADMITTED);
 	alone_end();
 }
 
@@ -362,8 +423,10 @@ int main(void)
 	RUN(only_a_reading_is_a_proof);
 	RUN(a_late_reading_proves_nothing);
 	RUN(a_certificate_of_a_member_is_not_used);
+	RUN(a_person_confirms_only_what_can_be);
 	RUN(who_comes_back_waits_for_the_power_off_under_way);
 	RUN(who_comes_back_waits_for_one_of_an_earlier_coordinator);
+	RUN(who_comes_back_waits_for_one_that_a_member_sent);
 	RUN(who_runs_what_went_elsewhere_is_not_admitted);
 	RUN(words_of_an_older_generation_are_not_taken);
 	RUN(alone_of_two_it_outranks_nobody);

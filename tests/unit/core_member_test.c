@@ -81,12 +81,29 @@ static void an_acknowledgement_waits_for_the_disk(void)
 
 static void a_write_of_an_older_term_is_not_acknowledged(void)
 {
+	struct core_event late = { .type = EV_PERSISTED };
+
 	member_of(3, 2);
 	record_assign(T1, 2, 2, 2, 1);
 	hear(&(struct core_message){ .type = MSG_PREPARE, .from = 2, .term = T2 });
 	persisted();
 	CHECK(sent(MSG_PROMISE));
 	CHECK(!sent(MSG_ACK));
+	alone_end();
+	/* Nor when this host counts again in the new term, and the disk is so far behind. */
+	member_of(3, 2);
+	record_assign(T1, 2, 2, 2, 1);
+	late.persisted.persist_id = done(ACT_PERSIST)->persist.id;
+	facts_make(&facts, T2, 3, 2);
+	hear(&(struct core_message){ .type = MSG_PREPARE, .from = 2, .term = T2 });
+	hear(&(struct core_message){ .type = MSG_RECORD, .from = 2, .term = T2, .seq = 1, .replace = true,
+				     .n_facts = facts.n, .facts = facts.refs });
+	record_assign(T2, 2, 2, 2, 1);
+	step(&late);
+	CHECK(!sent(MSG_ACK) && !sent(MSG_PROMISE));
+	persisted();
+	CHECK(sent(MSG_ACK));
+	CHECK_INT(sent(MSG_ACK)->seq, 2);
 	alone_end();
 }
 
@@ -185,6 +202,21 @@ static void a_start_waits_for_the_commit(void)
 	hear_ack(2, T1, 2);
 	CHECK(done(ACT_START));
 	CHECK(done(ACT_GATE_REPLY) && done(ACT_GATE_REPLY)->gate.allow);
+	alone_end();
+}
+
+static void an_acknowledgement_of_another_term_does_not_count(void)
+{
+	member_of(5, 2);
+	record_assign(T1, 2, 3, 2, 1);
+	persisted();
+	hear_ack(1, T1, 2);
+	hear_ack(2, TERM(0, 4), 2);
+	hear_ack(4, T2, 2);
+	CHECK_INT(view().commit, 1);
+	CHECK_INT(count(ACT_START), 0);
+	hear_ack(2, T1, 2);
+	CHECK_INT(count(ACT_START), 1);
 	alone_end();
 }
 
@@ -302,6 +334,7 @@ int main(void)
 	RUN(nothing_of_an_older_term_is_taken);
 	RUN(a_missing_record_is_noticed);
 	RUN(a_start_waits_for_the_commit);
+	RUN(an_acknowledgement_of_another_term_does_not_count);
 	RUN(half_of_the_votes_commits_nothing);
 	RUN(what_an_earlier_epoch_was_given_is_not_started);
 	RUN(a_late_end_of_a_start_is_not_taken);
