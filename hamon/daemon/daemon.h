@@ -16,6 +16,7 @@
 #include "hamon/cluster/quorum.h"
 #include "hamon/config.h"
 #include "hamon/control.h"
+#include "hamon/common/clock.h"
 #include "hamon/core/core.h"
 #include "hamon/helper.h"
 #include "hamon/service.h"
@@ -95,6 +96,13 @@ struct daemon {
 	struct store_query *queries;
 	uint64_t gate_list_hash;
 
+	/* walls.c */
+	struct incident_wall {
+		char incident[CORE_INCIDENT_SIZE];
+		char wall[CLOCK_WALL_SIZE];
+	} walls[CORE_INCIDENTS_MAX];
+	size_t next_wall;
+
 	/* defs.c */
 	size_t n_defs;
 	struct definition defs[DEFS_MAX];
@@ -173,6 +181,10 @@ void store_note(struct daemon *d, struct json_object *row);
 void store_def(struct daemon *d, const char *hash, const char *xml);
 void store_gate_list(struct daemon *d);
 /* Asks for history rows; done is called once, with NULL when the store does not answer in time. */
+/* When an incident began by the wall clock: taken from its record, told for people (NULL: not known here). */
+void wall_take(struct daemon *d, const char *kind, const char *incident, const char *wall);
+const char *wall_of(struct daemon *d, const char *incident);
+void walls_load(struct daemon *d);
 int store_history(struct daemon *d, struct json_object *query,
 		  void (*done)(void *user, struct json_object *rows), void *user);
 void store_tick(struct daemon *d);

@@ -245,6 +245,7 @@ struct json_object *incident_json(struct daemon *d, const struct incident_fact *
 
 	json_put_string(obj, "id", incident->id);
 	json_put_string(obj, "host", daemon_host_name(d, incident->host));
+	json_put_string(obj, "wall", wall_of(d, incident->id));
 	json_put_u64(obj, "epoch", incident->epoch);
 	json_put_string(obj, "state", incident_state_name(incident->state));
 	json_put_u64(obj, "last_heard_ms", incident->heard_ms);

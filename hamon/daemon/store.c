@@ -115,6 +115,7 @@ static void loaded_take(struct daemon *d, struct json_object *obj)
 					       json_object_get(json_object_array_get_idx(defs, i)));
 			store_send(d, query);
 		}
+	walls_load(d);
 	daemon_event(d, &event);
 	wire_free(wire);
 	json_object_put(d->loading);
@@ -208,6 +209,7 @@ void store_persist(struct daemon *d, const struct core_action *act)
 		struct json_object *row = wire_note_encode(&act->persist.notes[i], act->persist.term,
 							   act->persist.seq, wall);
 
+		wall_take(d, act->persist.notes[i].kind, act->persist.notes[i].incident, wall);
 		json_put_u64(row, "seq", ++d->history_last);
 		json_object_array_add(history, row);
 	}

@@ -38,6 +38,13 @@ def test_host_loses_power(cluster):
     assert sorted(order, key=kinds.index) == order, kinds
     why = " ".join(cluster.explain("l1")["why"])
     assert "l1" in why and "local" in why
+    # When it began is known on every host, and to a hamond that was started since.
+    began = cluster.incident("h1", "h3")["wall"]
+    assert began and cluster.incident("h1", "h2")["wall"]
+    cluster.host("h3").stop("hamond")
+    cluster.host("h3").start_hamond()
+    cluster.host("h3").join()
+    cluster.wait("h3 knows when it began", lambda: (cluster.incident("h1", "h3") or {}).get("wall") == began)
 
 
 @pytest.mark.scenario(8)
