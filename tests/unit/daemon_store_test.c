@@ -147,13 +147,15 @@ static void what_is_asked_is_whole(void)
 
 static void only_what_is_durable_is_acknowledged(void)
 {
+	struct json_object *row = json_object_new_object();
 	uint64_t first, second;
 	char line[128];
 
 	begin_loaded();
 	first = persist(7, 196609);
 	/* A note of this host alone has a number between two of the core's writes. */
-	store_note(&d, json_object_new_object());
+	store_note(&d, row);
+	json_object_put(row);
 	CHECK(json_u64_or(request, "seq", 0) > first);
 	snprintf(line, sizeof(line), "{\"type\":\"persisted\",\"seq\":%llu}",
 		 (unsigned long long)json_u64_or(request, "seq", 0));
