@@ -212,8 +212,8 @@ static void host_report_receive(struct core *core, const struct core_message *ms
 	for (size_t i = 0; i < core->n_instances; i++) {
 		const struct instance *inst = &core->instances[i];
 
-		if (inst->place.owner == msg->from && inst->place.phase == PHASE_ASSIGNED &&
-		    inst->state[slot] == INSTANCE_ABSENT)
+		/* Also when it is seen to run already: what this host called free may be older than that. */
+		if (inst->place.owner == msg->from && inst->place.phase == PHASE_ASSIGNED)
 			host->reserved_mib += inst->spec.memory_mib;
 	}
 }
