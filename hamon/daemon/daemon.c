@@ -8,6 +8,7 @@
 #include "hamon/common/clock.h"
 #include "hamon/common/json.h"
 #include "hamon/daemon/daemon.h"
+#include "hamon/daemon/faultpoint.h"
 #include "hamon/daemon/trace.h"
 #include "hamon/wire.h"
 
@@ -127,8 +128,11 @@ void daemon_spares(struct daemon *d)
 static void message_send(struct daemon *d, const struct core_message *msg)
 {
 	char *text = wire_message_encode(msg);
-	int rc = text ? group_send(d->group, text, strlen(text)) : -1;
+	int rc;
 
+	fault_notes("send", msg->n_notes, msg->notes);
+	rc = text ? group_send(d->group, text, strlen(text)) : -1;
+	fault_notes("sent", msg->n_notes, msg->notes);
 	trace_add("sent", "%s", message_type_name(msg->type));
 	if (rc)
 		daemon_log(d, "A %s message could not be sent: %s", message_type_name(msg->type),

@@ -6,10 +6,13 @@
 #include "hamon/common/clock.h"
 #include "hamon/common/json.h"
 #include "hamon/daemon/daemon.h"
+#include "hamon/daemon/faultpoint.h"
 #include "hamon/daemon/trace.h"
 
 #define GRACE_MS 5000 /* the helper keeps its own timeout; this much later it is killed */
 #define STATUS_TIMEOUT_MS 20000
+/* A host that has just lost its power is a member for a token longer, and reads off with good reason. */
+#define DOUBT_MS 15000
 
 struct fence_run {
 	struct fence_run *next;
@@ -26,6 +29,7 @@ struct fence_try {
 	struct fence_run *run; /* NULL once its term is over */
 	struct daemon *d;
 	const char *device;
+	char host[CORE_NAME_SIZE]; /* of a self-test */
 	bool answered;
 };
 
@@ -104,6 +108,7 @@ static void run_answer(struct fence_run *run, const char *device, bool off, cons
 	}
 	if (--run->waiting)
 		return;
+	fault_point("fenced", run->host);
 	event.fence.op = run->op;
 	event.fence.off = !run->failed;
 	memcpy(event.fence.device, run->devices, sizeof(event.fence.device));
@@ -150,11 +155,17 @@ static void fence_on_exit(void *user, struct helper *helper, int status, enum he
 
 static void device_run(struct fence_run *run, const struct config_level_device *place)
 {
-	struct fence_try *try = calloc(1, sizeof(*try));
+	const struct device_state *state = &run->d->devices[place->device - run->d->config->devices];
+	struct fence_try *try;
 	struct json_object *input;
 	size_t slot = 0;
 	char op[24];
 
+	if (state->disabled) {
+		run_answer(run, place->device->name, false, state->error);
+		return;
+	}
+	try = calloc(1, sizeof(*try));
 	while (slot < TRIES_MAX && tries[slot])
 		slot++;
 	if (!try || slot == TRIES_MAX) {
@@ -185,6 +196,7 @@ void fence_begin(struct daemon *d, const struct core_action *act)
 	struct fence_run *run = calloc(1, sizeof(*run));
 	struct core_event event = { .type = EV_FENCE_RESULT };
 
+	fault_point("fence", act->fence.host->name);
 	if (!run || !level) {
 		free(run);
 		event.fence.op = act->fence.op;
@@ -213,6 +225,37 @@ void fences_drop(struct daemon *d)
 
 /* --- self-tests --- */
 
+static bool host_is_alive(struct daemon *d, const char *name)
+{
+	struct core_host_view view;
+
+	for (size_t i = 0; i < core_host_count(d->core); i++)
+		if (core_host(d->core, i, &view) && !strcmp(view.name, name))
+			return view.present && view.daemon && view.fact->state == HOST_ADMITTED;
+	return false;
+}
+
+/*
+ * A device that reads off while its host is alive is another machine's, and its readback would prove nothing. It is not used
+ * until it has read on while that host is alive; its reading once that host is gone says nothing either way.
+ */
+static void device_doubt(struct daemon *d, struct device_state *state, const char *host, const char *power)
+{
+	bool alive = host_is_alive(d, host);
+
+	if (alive && !strcmp(power, "on")) {
+		state->doubted_ms = 0;
+		state->disabled = false;
+	} else if (alive && !strcmp(power, "off")) {
+		if (!state->doubted_ms)
+			state->doubted_ms = clock_boot_ms();
+		else if (clock_boot_ms() >= state->doubted_ms + DOUBT_MS)
+			state->disabled = true;
+	} else if (!state->disabled) {
+		state->doubted_ms = 0;
+	}
+}
+
 static void check_on_line(void *user, struct helper *helper, struct json_object *obj)
 {
 	struct daemon *d = ((struct fence_try *)user)->d;
@@ -225,12 +268,17 @@ static void check_on_line(void *user, struct helper *helper, struct json_object 
 			state = &d->devices[i];
 	if (!state || strcmp(json_string_or(obj, "type", ""), "result"))
 		return;
-	ok = json_bool_or(obj, "ok", false);
+	device_doubt(d, state, ((struct fence_try *)user)->host, json_string_or(obj, "power", ""));
+	ok = json_bool_or(obj, "ok", false) && !state->disabled;
 	was_ok = !state->known || state->ok;
 	state->known = true;
 	state->ok = ok;
 	state->checked_ms = clock_boot_ms();
 	snprintf(state->error, sizeof(state->error), "%s", ok ? "" : json_string_or(obj, "error", "failed"));
+	if (state->disabled)
+		snprintf(state->error, sizeof(state->error),
+			 "not used: it reads off while %s is alive, so it is not its device",
+			 ((struct fence_try *)user)->host);
 	((struct fence_try *)user)->answered = true;
 	if (was_ok && !ok)
 		daemon_note(d, "fence-device-failed", NOTE_ALERT, "The self-test of fence device %s failed: %s",
@@ -272,6 +320,7 @@ static void device_check(struct daemon *d, const struct config_level_device *pla
 		return;
 	try->d = d;
 	try->device = strdup(place->device->name);
+	snprintf(try->host, sizeof(try->host), "%s", host);
 	input = request_build(d, place, host);
 	json_put_string(input, "op", "monitor");
 	state->running = true;
@@ -304,8 +353,11 @@ void fences_tick(struct daemon *d)
 				struct device_state *state =
 					&d->devices[level->devices[k].device - d->config->devices];
 
-				if (state->checked_ms &&
-				    now_ms < state->checked_ms + d->config->fencing.check_interval_ms)
+				uint64_t interval_ms = d->config->fencing.check_interval_ms;
+
+				if (state->doubted_ms && interval_ms > DOUBT_MS)
+					interval_ms = DOUBT_MS;
+				if (state->checked_ms && now_ms < state->checked_ms + interval_ms)
 					continue;
 				device_check(d, &level->devices[k], d->config->hosts[h].name, state);
 				return;

@@ -17,6 +17,7 @@
 #include "hamon/common/ctl.h"
 #include "hamon/common/json.h"
 #include "hamon/daemon/daemon.h"
+#include "hamon/daemon/faultpoint.h"
 #include "hamon/daemon/trace.h"
 #include "hamon/wire.h"
 
@@ -273,7 +274,9 @@ static int arguments_read(struct daemon *d, int argc, char **argv)
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' }, { "foreground", no_argument, NULL, 'f' },
 		{ "check-config", optional_argument, NULL, 'C' }, { "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 },
+		{ "version", no_argument, NULL, 'V' },
+		{ "fault-points", required_argument, NULL, 'F' }, /* for tests; see faultpoint.h */
+		{ NULL, 0, NULL, 0 },
 	};
 	bool check = false;
 	int c;
@@ -291,6 +294,9 @@ static int arguments_read(struct daemon *d, int argc, char **argv)
 			check = true;
 			if (optarg)
 				d->config_path = optarg;
+			break;
+		case 'F':
+			fault_arm(optarg);
 			break;
 		case 'h':
 			usage(stdout);

@@ -9,6 +9,7 @@
 #include "hamon/common/clock.h"
 #include "hamon/common/json.h"
 #include "hamon/daemon/daemon.h"
+#include "hamon/daemon/faultpoint.h"
 #include "hamon/daemon/trace.h"
 
 #define CHECK_DEADLINE_MS 8000
@@ -51,6 +52,7 @@ static void op_answer(struct start_op *op, bool ok, bool retry_elsewhere, const 
 	op->answered = true;
 	if (op->dropped)
 		return;
+	fault_point("started", op->name);
 	event.start.op = op->op;
 	event.start.ok = ok;
 	event.start.retry_elsewhere = retry_elsewhere;
@@ -72,6 +74,7 @@ static void start_on_line(void *user, struct helper *helper, struct json_object 
 		if (!op->dropped && !strcmp(phase, "started")) {
 			struct core_event event = { .type = EV_START_BEGUN, .start.op = op->op };
 
+			fault_point("begun", op->name);
 			daemon_defer(op->d, &event);
 		}
 		if (!op->dropped && !strcmp(phase, "lock-wait"))
@@ -183,6 +186,7 @@ void start_begin(struct daemon *d, const struct core_action *act)
 	struct core_instance_view view = { .spec = act->instance.spec, .place = act->instance.place };
 	struct json_object *input, *list;
 
+	fault_point("start", act->instance.spec->name);
 	if (!op) {
 		event.start.op = act->instance.op;
 		daemon_defer(d, &event);

@@ -7,6 +7,7 @@
 #include "hamon/common/clock.h"
 #include "hamon/common/json.h"
 #include "hamon/daemon/daemon.h"
+#include "hamon/daemon/faultpoint.h"
 #include "hamon/daemon/trace.h"
 #include "hamon/wire.h"
 
@@ -135,6 +136,7 @@ static void store_on_line(void *user, struct helper *helper, struct json_object 
 		d->store_commits++;
 		trace_add("persisted", "%llu fsync_us=%llu", (unsigned long long)event.persisted.persist_id,
 			  (unsigned long long)json_u64_or(obj, "fsync_us", 0));
+		fault_persisted(event.persisted.persist_id);
 		daemon_event(d, &event);
 	} else if (!strcmp(type, "loading")) {
 		loading_take(d, obj);
@@ -191,6 +193,7 @@ void store_persist(struct daemon *d, const struct core_action *act)
 
 	if (!d->store_loaded)
 		return;
+	fault_persist(act);
 	obj = json_object_new_object();
 	meta = json_object_new_object();
 	d->store_seq = act->persist.id << STORE_SEQ_SHIFT;
