@@ -1,4 +1,4 @@
-# Sourced by tests/demo, tests/bench and tests/all: what both need before they can start, on a bare Debian 12 as root.
+# Sourced by tests/demo, tests/bench, tests/chaos and tests/all: what all need before they can start, on a bare Debian 12 as root.
 # shellcheck shell=bash
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -10,7 +10,7 @@ PACKAGES_BUILD="gcc libc6-dev make autoconf automake pkg-config libcpg-dev libqu
 PACKAGES_LAB="corosync libvirt-daemon libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils
 	fence-agents openipmi ipmitool nasm python3 iproute2 util-linux procps sqlite3"
 PACKAGES_ALL="clang libclang-rt-14-dev xz-utils python3-pytest qemu-block-extra tgt glusterfs-server glusterfs-client
-	pacemaker ovmf mtools systemd-boot-efi binutils"
+	faketime nftables pacemaker ovmf mtools systemd-boot-efi binutils"
 
 POLICY=/usr/sbin/policy-rc.d
 

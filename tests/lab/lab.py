@@ -40,6 +40,7 @@ from spaces import LabError, wait_until
 NETWORKS = (0, 1)  # the two knet links, 10.77.0.0/24 and 10.77.1.0/24; also where storage servers are
 MANAGEMENT = 2     # 10.77.2.0/24: the BMCs
 ALL_NETWORKS = NETWORKS + (MANAGEMENT,)
+FAULT_POINT = "/etc/hamon/fault-point"
 # In each network the switch itself is .254, and hN is .N
 COVERED = ("/etc", "/var/lib", "/var/cache", "/var/log", "/srv", "/mnt", "/tmp", "/run", "/usr/local")
 
@@ -241,6 +242,24 @@ class Host:
     def thaw(self, name):
         self.signal(name, signal.SIGCONT)
 
+    def freeze_whole(self):
+        """Everything in this host stands still, its guests too, as when a machine is suspended; pids that stopped."""
+        state = self._state()
+        stopped = [pid for pid in spaces.pids_in(state["space"]) if pid != state["pid"]]
+        return [pid for pid in stopped if spaces.kill(pid, spaces.start_time(pid), signal.SIGSTOP)]
+
+    def thaw_whole(self, pids):
+        for pid in pids:
+            spaces.kill(pid, spaces.start_time(pid), signal.SIGCONT)
+
+    def arm(self, point):
+        """From now on the next hamond of this host that passes that fault point ends (or stops): "kill sent fence-intent".
+        Only in a lab with fault_points; see hamon/daemon/faultpoint.h."""
+        self.write(FAULT_POINT, point + "\n")
+
+    def armed(self):
+        return os.path.exists(self.path(FAULT_POINT))
+
     # services
 
     def start(self, service):
@@ -263,7 +282,7 @@ class Host:
 
     def start_hamond(self):
         if self.lab.stage:
-            self.spawn(["/usr/local/sbin/hamond", "--foreground"], "/var/log/hamond.log", self.lab.environment)
+            self.spawn(["/usr/local/sbin/hamond", "--foreground"] + self.lab.hamond, "/var/log/hamond.log", self.lab.environment)
 
     def stop(self, service, timeout=60):
         """SIGTERM, and wait for the end."""
@@ -314,13 +333,14 @@ class Lab:
 
     hosts: how many. stage: where `make install DESTDIR=stage` (prefix /usr/local) put hamon, or None for a
     lab without hamon. corosync, quorum, hamon: overrides, see config.py. members: how many of the hosts are in
-    the cluster's configuration at first. keep_files: leave the folder.
+    the cluster's configuration at first. keep_files: leave the folder. fault_points: see Host.arm().
     """
 
     def __init__(self, hosts=3, stage=None, corosync=None, quorum=None, hamon=None, services=None, folder=None,
-                 members=None, wait=0.0, tell=None, what="lab", environment=None, keep_files=False):
+                 members=None, wait=0.0, tell=None, what="lab", environment=None, keep_files=False, fault_points=False):
         self.options = {"hosts": hosts, "members": members or hosts, "stage": stage, "corosync": corosync or {}, "quorum": quorum or {},
-                        "hamon": hamon or {}, "services": services, "environment": environment or {}}
+                        "hamon": hamon or {}, "services": services, "environment": environment or {},
+                        "fault_points": fault_points}
         self.wait, self.tell, self.what, self.keep_files = wait, tell, what, keep_files
         self.keeper = None
         self.record = None
@@ -332,6 +352,7 @@ class Lab:
         self.folder = folder
         self.stage = options["stage"]
         self.environment = options["environment"]
+        self.hamond = ["--fault-points", FAULT_POINT] if options["fault_points"] else []
         self.services = options["services"] or ["corosync", "libvirtd"] + (["hamond"] if self.stage else [])
         if folder:
             self.tools = spaces.Tools(os.path.join(folder, "bin"))
