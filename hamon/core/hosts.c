@@ -267,6 +267,7 @@ static void host_lose(struct core *core, struct host *host)
 	host->fact.state = HOST_LOST;
 	host->fact.released = false;
 	host->failed_ms = core->now_ms;
+	host->failed_epoch = host->fact.epoch;
 	host->fence_level = 1;
 	host->fence_begun = false;
 	host->fence_again_ms = 0;
@@ -439,7 +440,7 @@ static void host_evaluate_lost(struct core *core, struct host *host)
 	uint64_t at_ms;
 
 	if (!host->failed_ms)
-		host->failed_ms = core->now_ms; /* found lost by a coordinator before: its clock says nothing here */
+		host->failed_ms = core->now_ms; /* lost before, and its fencing was cancelled by nobody */
 	if (host->present) {
 		host_came_back(core, host);
 		return;

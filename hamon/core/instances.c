@@ -177,7 +177,9 @@ static void joint_evaluate(struct core *core, struct instance *inst)
 		(host_is_alive(&core->hosts[target]) && core->hosts[target].instances_known &&
 		 inst->state[target] == INSTANCE_ABSENT &&
 		 core->now_ms >= inst->joint_since_ms + JOINT_SETTLE_MS);
-	if (source_over && inst->state[target] == INSTANCE_RUNNING && !target_over) {
+	/* What an earlier run of the target's daemon reported says nothing: that host may have failed in between. */
+	if (source_over && inst->state[target] == INSTANCE_RUNNING && !target_over &&
+	    host_is_alive(&core->hosts[target]) && core->hosts[target].instances_known) {
 		inst->place.owner = inst->place.joint;
 		inst->place.home = inst->place.joint;
 		inst->place.owner_epoch = core->hosts[target].fact.epoch;
@@ -194,14 +196,16 @@ static void joint_evaluate(struct core *core, struct instance *inst)
 
 static void evaluate_settled(struct core *core, struct instance *inst)
 {
-	struct host *owner = owner_of(core, inst);
-	int slot = host_slot(core, inst->place.owner);
+	struct host *owner;
+	int slot;
 
 	if (inst->place.joint) {
 		joint_evaluate(core, inst);
 		if (inst->place.joint)
 			return;
 	}
+	owner = owner_of(core, inst);
+	slot = host_slot(core, inst->place.owner);
 	if (!owner)
 		return;
 	if (host_epoch_is_dead(owner, inst->place.owner_epoch)) {

@@ -47,7 +47,8 @@ struct host {
 	uint64_t snapshot_ms;            /* when the last snapshot went to it */
 	uint64_t late_until_ms;          /* an off may still arrive until then */
 
-	uint64_t failed_ms;              /* on this coordinator's clock: when it found the host lost */
+	uint64_t failed_ms;              /* when this member heard of its loss; 0: not lost, or that is unknown */
+	uint64_t failed_epoch;           /* the epoch that was lost then */
 	uint64_t fence_op;               /* under way, else 0 */
 	uint32_t fence_level;            /* of fence_op, or the next one to try */
 	uint64_t fence_again_ms;
@@ -250,7 +251,7 @@ bool list_has(const char *list, const char *word);
 void fact_apply(struct core *core, const struct fact_ref *ref, uint64_t seq);
 bool fact_is_newer(struct core *core, const struct fact_ref *ref);
 void facts_clear(struct core *core);
-size_t facts_all(struct core *core, const struct fact_ref **ret);
+size_t facts_all(struct core *core, bool deletions, const struct fact_ref **ret);
 
 /* records.c: writing facts, acknowledging, committing */
 void stage_cluster(struct core *core);

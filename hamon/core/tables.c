@@ -193,6 +193,13 @@ void fact_apply(struct core *core, const struct fact_ref *ref, uint64_t seq)
 			break;
 		host->fact = *(const struct host_fact *)ref->fact;
 		host->fact_seq = seq;
+		/* Each member notes when it hears of a loss: should it coordinate, its brake counts what failed before. */
+		if (host->fact.state == HOST_ADMITTED || host->fact.state == HOST_LEFT) {
+			host->failed_ms = 0;
+		} else if (host->fact.state == HOST_LOST && host->failed_epoch != host->fact.epoch) {
+			host->failed_ms = core->now_ms;
+			host->failed_epoch = host->fact.epoch;
+		}
 		if (!host->config.name[0])
 			text_copy(host->config.name, sizeof(host->config.name), host->fact.name);
 		break;
@@ -285,8 +292,11 @@ static void ref_add(struct core *core, enum fact_kind kind, const void *fact)
 	core->refs[core->n_refs++].fact = fact;
 }
 
-/* All facts, for a snapshot. Deletions that every synced member knows are left out. */
-size_t facts_all(struct core *core, const struct fact_ref **ret)
+/*
+ * All facts. With deletions, wherever they may meet the facts of a store that has not heard of them: a promise is merged with
+ * others, and a snapshot may be promised again. An opening record outranks all older stores: it needs none.
+ */
+size_t facts_all(struct core *core, bool deletions, const struct fact_ref **ret)
 {
 	size_t first = core->n_refs;
 
@@ -298,10 +308,10 @@ size_t facts_all(struct core *core, const struct fact_ref **ret)
 	for (size_t i = 0; i < core->n_instances; i++) {
 		struct instance *inst = &core->instances[i];
 
-		if (inst->spec.deleted || !inst->spec.version.term)
+		if (!inst->spec.version.term || (inst->spec.deleted && !deletions))
 			continue;
 		ref_add(core, FACT_SPEC, &inst->spec);
-		if (inst->has_place)
+		if (inst->has_place && !inst->spec.deleted)
 			ref_add(core, FACT_PLACE, &inst->place);
 	}
 	for (size_t i = 0; i < core->n_incidents; i++)

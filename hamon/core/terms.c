@@ -208,7 +208,7 @@ void term_promise_send(struct core *core)
 	core->own_late_offs = 0;
 	if (core->role == ROLE_CANDIDATE)
 		return; /* its own facts are in its tables already */
-	msg->n_facts = facts_all(core, &msg->facts);
+	msg->n_facts = facts_all(core, true, &msg->facts);
 }
 
 /*
@@ -292,7 +292,7 @@ static void term_open(struct core *core)
 	msg->term = core->promised;
 	msg->seq = 1;
 	msg->replace = true;
-	msg->n_facts = facts_all(core, &msg->facts);
+	msg->n_facts = facts_all(core, core->provisional, &msg->facts);
 	persist_begin(core, 1, false, true, msg->n_facts, msg->facts, 0, NULL);
 }
 
@@ -336,6 +336,13 @@ void term_promise_receive(struct core *core, const struct core_message *msg)
 			fact_apply(core, &msg->facts[i], 0);
 }
 
+static bool host_is_in_open_incident(struct core *core, const struct host *host)
+{
+	const struct incident_fact *incident = incident_find(core, host->fact.incident);
+
+	return incident && incident->state != INCIDENT_CLOSED;
+}
+
 /* The opening record is committed: this member decides from now on. */
 void term_opened(struct core *core)
 {
@@ -351,7 +358,10 @@ void term_opened(struct core *core)
 		host->fence_again_ms = 0;
 		host->fence_backoff_ms = 0;
 		host->fence_begun = false;
-		host->failed_ms = 0;
+		/* Lost before this member was here, and not over: for the brake that is now. */
+		if ((host->fact.state == HOST_DEAD || host->fact.state == HOST_QUARANTINED) && !host->failed_ms &&
+		    host_is_in_open_incident(core, host))
+			host->failed_ms = core->now_ms;
 		/* An intent of an earlier term: its `off` may be under way from a host that cannot say so. */
 		if (host->fact.fence_intent && host->late_until_ms < core->now_ms)
 			host->late_until_ms = core->now_ms + core->settings.late_effect_ms;
@@ -421,7 +431,7 @@ void term_snapshots_send(struct core *core)
 		msg->term = core->promised;
 		msg->seq = core->seq;
 		msg->to = host->config.nodeid;
-		msg->n_facts = facts_all(core, &msg->facts);
+		msg->n_facts = facts_all(core, true, &msg->facts);
 		return; /* one in a step; the next beat brings the next */
 	}
 }

@@ -12,7 +12,8 @@ check_PROGRAMS += tests/simulator/sim
 dist_check_SCRIPTS += tests/simulator/seeds_test.sh
 TESTS += tests/simulator/seeds_test.sh
 EXTRA_DIST += tests/sim tests/simulator/seeds
-tests_simulator_sim_SOURCES = tests/simulator/sim.c
+tests_simulator_sim_SOURCES = tests/simulator/sim.c tests/simulator/faults.c tests/simulator/history.c \
+	tests/simulator/history.h tests/simulator/plan.c tests/simulator/shrink.c
 tests_simulator_sim_LDADD = $(HAMON_WORLD_LIBS)
 
 # Many more histories than `make check` has time for: make soak SOAK_FIRST=1 SOAK_LAST=5000

@@ -286,10 +286,11 @@ void world_pause(struct world *w, size_t number)
 		return;
 	say(w, "-- all of %s stands still", host->name);
 	host->paused = true;
+	host->paused_ms = w->now_ms;
 	view_change(w);
 }
 
-void world_resume(struct world *w, size_t number, uint64_t clock_stood_ms)
+void world_resume(struct world *w, size_t number, bool clock_stood)
 {
 	struct world_host *host = &w->hosts[number - 1];
 
@@ -297,7 +298,8 @@ void world_resume(struct world *w, size_t number, uint64_t clock_stood_ms)
 		return;
 	say(w, "-- %s goes on as if nothing had happened", host->name);
 	host->paused = false;
-	host->clock_ms -= clock_stood_ms;
+	if (clock_stood) /* no further than that it never goes back, with its drift */
+		host->clock_ms -= (w->now_ms - host->paused_ms) * 98 / 100;
 	if (!host->frozen)
 		held_release(w, host);
 	view_change(w);

@@ -154,6 +154,7 @@ void ledger_persisted(struct world *w, struct world_host *host, uint64_t term, u
 void ledger_intent(struct world *w, size_t guest, enum wish wish);
 void ledger_loose(struct world *w, size_t guest);
 bool ledger_wish(struct world *w, size_t guest, enum wish *ret_wish);
+uint64_t ledger_commits(struct world *w);
 bool ledger_is_deleted(struct world *w, size_t guest);
 
 /* coverage.c */

@@ -112,6 +112,8 @@ static void host_commit(struct world *w, const struct host_fact *fact)
 		return;
 	if (fact->state == HOST_LOST && old.fact.state != HOST_LOST)
 		host->lost_ms = w->now_ms;
+	if (fact->state == HOST_ADMITTED || fact->state == HOST_LEFT)
+		host->lost_ms = 0;
 	host->fact = *fact;
 	ledger_host_check(w, &old, fact);
 }
@@ -209,4 +211,9 @@ bool ledger_wish(struct world *w, size_t guest, enum wish *ret_wish)
 bool ledger_is_deleted(struct world *w, size_t guest)
 {
 	return w->ledger->places[guest].deleted;
+}
+
+uint64_t ledger_commits(struct world *w)
+{
+	return w->ledger->commits;
 }

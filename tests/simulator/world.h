@@ -70,6 +70,7 @@ struct world_host {
 	bool corosync;      /* as long as it has power */
 	bool frozen;        /* SIGSTOP of hamond: time passes, nothing is taken in */
 	bool paused;        /* all of the host stands still, its guests too */
+	uint64_t paused_ms; /* since then */
 	uint32_t boots;
 	uint32_t runs;      /* of the daemon: late completions of an earlier one are dropped */
 	uint32_t side;      /* hosts of one side reach each other */
@@ -164,7 +165,7 @@ void world_daemon_start(struct world *w, size_t host);
 void world_freeze(struct world *w, size_t host, bool frozen);
 /* All of the host stands still; with its clock, or without. */
 void world_pause(struct world *w, size_t host);
-void world_resume(struct world *w, size_t host, uint64_t clock_stood_ms);
+void world_resume(struct world *w, size_t host, bool clock_stood);
 void world_corosync(struct world *w, size_t host, bool runs);
 void world_side(struct world *w, size_t host, uint32_t side);
 void world_heal(struct world *w);
