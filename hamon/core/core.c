@@ -109,6 +109,7 @@ static void loaded_take(struct core *core, const struct core_event *event)
 	}
 	if (core->loaded || core->n_persists) {
 		/* The store was opened anew: what it has is what counts, what was under way to it is lost. */
+		member_unsync(core, "its store was opened anew");
 		core->n_persists = 0;
 		facts_clear(core);
 	}

@@ -65,6 +65,15 @@ static void provisional_end(struct core *core)
 	core->facts_term = core->stored_facts_term = core->promised;
 }
 
+/*
+ * Of two hosts the one that proves the other dead commits alone from here on. The other may have written facts of a later term before
+ * it died, alone and committed by nobody: where the two are merged, these facts win.
+ */
+static void alone_outrank(struct core *core)
+{
+	core->facts_term = core->stored_facts_term = core->promised | TERM_ALONE;
+}
+
 void host_certify(struct core *core, struct host *host, enum proof_method method,
 		  const char *device, const char *detail)
 {
@@ -92,6 +101,8 @@ void host_certify(struct core *core, struct host *host, enum proof_method method
 		   device[0] ? " " : "", device, detail);
 	if (core->provisional)
 		provisional_end(core);
+	else if (core->two_node && !(host->present && host->daemon))
+		alone_outrank(core);
 }
 
 /* --- admission --- */

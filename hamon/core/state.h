@@ -5,6 +5,7 @@
 #include "hamon/core/core.h"
 
 #define NEVER UINT64_MAX
+#define TERM_ALONE 0x8000 /* in a facts_term: above its term, and below the next one */
 
 enum role {
 	ROLE_FOLLOWER,

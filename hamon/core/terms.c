@@ -16,7 +16,7 @@
 
 static uint64_t term_above(uint64_t term, uint32_t nodeid)
 {
-	return ((term >> TERM_SHIFT) + 1) << TERM_SHIFT | (nodeid & 0xffff);
+	return ((term >> TERM_SHIFT) + 1) << TERM_SHIFT | (nodeid & (TERM_ALONE - 1));
 }
 
 /* Ends what this host was doing for an older term, and remembers which `off` may still arrive. */

@@ -131,6 +131,9 @@ void operator_tidy(struct world *w)
 	struct core_host_view view;
 	uint32_t at = 0;
 
+	/* A watchdog may have bitten since. */
+	for (size_t h = 1; h <= w->n_hosts; h++)
+		world_power_on(w, h);
 	while (at < w->n_hosts && w->hosts[at].core != core)
 		at++;
 	if (!core || at == w->n_hosts)

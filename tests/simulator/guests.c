@@ -98,6 +98,8 @@ void start_gate(struct world *w, struct world_host *host, struct world_event *ev
 	bool fails = ev->by_core && (world_random(w, 100) < w->start_failures_percent || host->starts_fail);
 	struct world_event *done;
 
+	/* Its helper proves the disks before anything else. */
+	fails |= ev->by_core && here->verdict == VERDICT_UNKNOWN && w->ledger;
 	if (ev->by_core) {
 		done = event_add(w, HAPPEN_START_DONE, ev->host, between(w, 1600, 2200));
 		done->op = ev->op;
@@ -224,6 +226,8 @@ void world_guest_undefine(struct world *w, size_t number, size_t guest)
 	say(w, "-- vm%zu is undefined on %s", guest, host->name);
 	here->defined = false;
 	here->undefined = true;
+	if (w->ledger)
+		ledger_deleting(w, guest - 1);
 	event_add(w, HAPPEN_WATCH_ONE, number - 1, 10)->guest = guest - 1;
 }
 

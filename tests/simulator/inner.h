@@ -152,6 +152,7 @@ void ledger_free(struct ledger *ledger);
 void ledger_sent(struct world *w, struct parcel *parcel);
 void ledger_persisted(struct world *w, struct world_host *host, uint64_t term, uint64_t seq);
 void ledger_intent(struct world *w, size_t guest, enum wish wish);
+void ledger_deleting(struct world *w, size_t guest);
 void ledger_loose(struct world *w, size_t guest);
 bool ledger_wish(struct world *w, size_t guest, enum wish *ret_wish);
 uint64_t ledger_commits(struct world *w);

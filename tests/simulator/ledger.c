@@ -59,12 +59,17 @@ static void opening_check(struct world *w, const struct core_message *msg)
 			fail(w, "I5: a term was opened without a committed fact of %s", w->hosts[h].name);
 	}
 	for (size_t g = 0; g < w->n_guests; g++) {
-		const struct ledger_place *place = &ledger->places[g];
+		struct ledger_place *place = &ledger->places[g];
 		const struct place_fact *fact;
 
 		if (!place->known || place->deleted)
 			continue;
 		fact = record_fact(msg, FACT_PLACE, 0, g);
+		/* A person has undefined it: whether that was committed before, or is now, makes no difference. */
+		if (!fact && place->deleting) {
+			place->deleted = true;
+			continue;
+		}
 		if (!fact || is_newer(place->version, fact->version))
 			fail(w, "I5: a term was opened without a committed fact of vm%zu", g + 1);
 	}
@@ -104,35 +109,57 @@ static void place_commit(struct world *w, const struct place_fact *fact)
 		place->recorded = true;
 }
 
-static void host_commit(struct world *w, const struct host_fact *fact)
+/* True when it is to be fenced, and was not before. */
+static bool host_commit(struct world *w, const struct host_fact *fact)
 {
 	struct ledger_host *host = &w->ledger->hosts[host_of_node(w, fact->nodeid)], old = *host;
 
 	if (!is_newer(fact->version, host->fact.version))
-		return;
+		return false;
 	if (fact->state == HOST_LOST && old.fact.state != HOST_LOST)
 		host->lost_ms = w->now_ms;
 	if (fact->state == HOST_ADMITTED || fact->state == HOST_LEFT)
 		host->lost_ms = 0;
 	host->fact = *fact;
 	ledger_host_check(w, &old, fact);
+	return fact->fence_intent && !old.fact.fence_intent;
+}
+
+/* A new coordinator may not know when a host was lost whose incident is closed: its brake need not count that one. */
+static void losses_forget(struct world *w, const struct core_message *msg)
+{
+	for (size_t i = 0; i < msg->n_facts; i++) {
+		const struct incident_fact *incident = msg->facts[i].fact;
+
+		if (msg->facts[i].kind == FACT_INCIDENT && incident->state == INCIDENT_CLOSED)
+			w->ledger->hosts[host_of_node(w, incident->host)].lost_ms = 0;
+	}
 }
 
 static void record_commit(struct world *w, const struct core_message *msg)
 {
+	uint64_t intents = 0; /* in a record that is no opening hosts are few */
+
 	w->ledger->commits++;
+	if (msg->replace)
+		losses_forget(w, msg);
 	/* Whether an instance may move rests on its host's state: that one goes first. */
 	for (size_t i = 0; i < msg->n_facts; i++) {
 		if (msg->facts[i].kind == FACT_HOST)
-			host_commit(w, msg->facts[i].fact);
-		else if (msg->facts[i].kind == FACT_SPEC)
-			spec_commit(w->ledger, msg->facts[i].fact);
+			intents |= (uint64_t)host_commit(w, msg->facts[i].fact) << i % 64;
 		else if (msg->facts[i].kind == FACT_CLUSTER)
 			w->ledger->frozen = ((const struct cluster_fact *)msg->facts[i].fact)->frozen;
 	}
+	/* An opening may carry an intent that an earlier term let pass, beside hosts that failed since. */
+	for (size_t i = 0; i < msg->n_facts && i < 64 && !msg->replace; i++)
+		if (intents >> i & 1 && msg->facts[i].kind == FACT_HOST)
+			ledger_brake_check(w, msg->facts[i].fact);
 	for (size_t i = 0; i < msg->n_facts; i++)
 		if (msg->facts[i].kind == FACT_PLACE)
 			place_commit(w, msg->facts[i].fact);
+	for (size_t i = 0; i < msg->n_facts; i++)
+		if (msg->facts[i].kind == FACT_SPEC)
+			spec_commit(w->ledger, msg->facts[i].fact);
 }
 
 void ledger_sent(struct world *w, struct parcel *parcel)
@@ -198,6 +225,11 @@ void ledger_intent(struct world *w, size_t guest, enum wish wish)
 void ledger_loose(struct world *w, size_t guest)
 {
 	w->ledger->places[guest].loose = true;
+}
+
+void ledger_deleting(struct world *w, size_t guest)
+{
+	w->ledger->places[guest].deleting = true;
 }
 
 bool ledger_wish(struct world *w, size_t guest, enum wish *ret_wish)

@@ -9,6 +9,7 @@
 struct ledger_place {
 	bool known;
 	bool deleted;
+	bool deleting; /* a person has undefined it somewhere */
 	struct fact_version version;
 	struct fact_version spec_version;
 	uint32_t owner, joint, home;
@@ -21,6 +22,7 @@ struct ledger_place {
 	enum wish intent;
 };
 
+/* Of two hosts each alone commits for itself, until one is proven dead: their ledger has both sides' facts and proves little. */
 struct ledger_host {
 	struct host_fact fact;
 	uint64_t lost_ms; /* when its loss was committed */
@@ -37,6 +39,7 @@ struct ledger {
 
 /* transitions.c: what may follow what */
 void ledger_host_check(struct world *w, const struct ledger_host *old, const struct host_fact *fact);
+void ledger_brake_check(struct world *w, const struct host_fact *fact);
 void ledger_place_check(struct world *w, size_t guest, const struct ledger_place *old, const struct place_fact *fact);
 
 #endif

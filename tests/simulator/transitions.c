@@ -3,6 +3,7 @@
 
 #include "tests/simulator/ledger.h"
 
+#define PROOF_AGE_MS 10000
 #define FAILURE_WINDOW_MS 300000 /* as in the daemons' settings */
 
 /* The boot that the certificate names is over, whatever the daemons believe. */
@@ -39,9 +40,14 @@ static uint32_t brake_limit(const struct world *w)
 	return limit ? limit : 1;
 }
 
-static void brake_check(struct world *w, const struct host_fact *fact)
+/* Nothing is to be fenced when more failed than the limit; what the brake let pass before that goes on. */
+void ledger_brake_check(struct world *w, const struct host_fact *fact)
 {
 	uint32_t failed = 0;
+
+	/* Of two, each alone commits its own. */
+	if (w->two_node || fact->released)
+		return;
 
 	for (size_t h = 0; h < w->n_hosts; h++) {
 		const struct ledger_host *host = &w->ledger->hosts[h];
@@ -64,12 +70,8 @@ void ledger_host_check(struct world *w, const struct ledger_host *old, const str
 		certificate_check(w, fact);
 	if (fact->state == HOST_ADMITTED && old->fact.state != HOST_ADMITTED)
 		admission_check(w, fact);
-	if (fact->fence_intent && !old->fact.fence_intent) {
-		if (fact->maintenance || w->ledger->frozen)
-			fail(w, "brake: %s is to be fenced in maintenance", fact->name);
-		if (!fact->released)
-			brake_check(w, fact);
-	}
+	if (fact->fence_intent && !old->fact.fence_intent && (fact->maintenance || w->ledger->frozen))
+		fail(w, "brake: %s is to be fenced in maintenance", fact->name);
 }
 
 /* Nobody can still run it there: a certificate covers the epoch that had it, or the host itself gave it back. */
@@ -86,13 +88,24 @@ static bool holder_is_over(struct world *w, size_t guest, uint32_t nodeid, uint6
 	return !here->qemu && !here->start_job && !here->incoming;
 }
 
+static void proof_check(struct world *w, size_t guest, uint32_t nodeid)
+{
+	const struct world_host *host = &w->hosts[host_of_node(w, nodeid)];
+	uint64_t bad_ms = host->guests[guest].told_bad_ms;
+
+	if (bad_ms && w->now_ms - bad_ms > PROOF_AGE_MS)
+		fail(w, "I8: vm%zu goes to %s, which has not proven its disks", guest + 1, host->name);
+}
+
 void ledger_place_check(struct world *w, size_t guest, const struct ledger_place *old, const struct place_fact *fact)
 {
 	if (!old->known || old->deleted) {
-		if (old->recorded && fact->wish != old->intent && !old->loose)
+		if (old->recorded && fact->wish != old->intent && !old->loose && !w->two_node)
 			fail(w, "I13: vm%zu was claimed anew, wished %s", guest + 1, wish_name(fact->wish));
 		return;
 	}
+	if (w->two_node)
+		return;
 	if (fact->generation < old->generation)
 		fail(w, "I6: the generation of vm%zu went back from %llu to %llu", guest + 1,
 		     (unsigned long long)old->generation, (unsigned long long)fact->generation);
@@ -112,9 +125,12 @@ void ledger_place_check(struct world *w, size_t guest, const struct ledger_place
 	if (fact->owner != old->owner && fact->owner == old->joint &&
 	    !holder_is_over(w, guest, old->owner, old->owner_epoch))
 		fail(w, "I2: vm%zu is said to have left node %u, which still has it", guest + 1, old->owner);
+	if (fact->phase == PHASE_ASSIGNED && fact->generation > old->generation && fact->owner != fact->home &&
+	    !fact->accept_loss)
+		proof_check(w, guest, fact->owner);
 	if (fact->phase == PHASE_ASSIGNED && fact->wish != WISH_RUNNING)
 		fail(w, "I13: vm%zu is to be started and is wished stopped", guest + 1);
-	if (old->recorded && !old->loose && fact->wish != old->intent)
+	if (old->recorded && !old->loose && fact->wish != old->intent && !w->two_node)
 		fail(w, "I13: vm%zu is wished %s now; people want it %s, and that was committed", guest + 1,
 		     wish_name(fact->wish), wish_name(old->intent));
 }
