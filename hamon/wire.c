@@ -487,12 +487,10 @@ int wire_facts_decode(struct json_object *array, struct wire **ret_wire, size_t 
 
 /* --- notes --- */
 
-struct json_object *wire_note_encode(const struct note *note, uint64_t term, uint64_t seq, const char *wall)
+struct json_object *wire_note_encode(const struct note *note, const char *id, const char *wall)
 {
 	struct json_object *obj = json_object_new_object();
-	char id[48];
 
-	snprintf(id, sizeof(id), "%llu.%llu", (unsigned long long)(term >> 16), (unsigned long long)seq);
 	json_put_string(obj, "id", id);
 	json_put_u64(obj, "t_ms", note->at_ms);
 	json_put_string(obj, "wall", wall);

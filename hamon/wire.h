@@ -33,7 +33,7 @@ int wire_facts_decode(struct json_object *array, struct wire **ret_wire, size_t 
 		      const struct fact_ref **ret_facts, char *error, size_t error_size);
 
 /* A note as a row of the history; seq 0 for notes of this host alone. wall is RFC 3339. */
-struct json_object *wire_note_encode(const struct note *note, uint64_t term, uint64_t seq, const char *wall);
+struct json_object *wire_note_encode(const struct note *note, const char *id, const char *wall);
 
 void wire_free(struct wire *wire);
 

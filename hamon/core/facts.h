@@ -176,6 +176,10 @@ enum note_severity {
 
 struct note {
 	const char *kind;                /* a stable word such as "host-lost" */
+	/* Where it stands: the same on every host, not sent with it. A note of one host alone has no term. */
+	uint64_t term;
+	uint64_t seq;
+	uint32_t n;                      /* within its record */
 	enum note_severity severity;
 	uint64_t at_ms;
 	char incident[CORE_INCIDENT_SIZE];

@@ -94,7 +94,9 @@ struct note *note_stage(struct core *core, const char *kind, enum note_severity 
 	if (!core->n_staged_notes)
 		core->staged_notes = note;
 	assert(&core->staged_notes[core->n_staged_notes] == note);
-	core->n_staged_notes++;
+	note->term = core->promised;
+	note->seq = core->seq + 1;
+	note->n = (uint32_t)core->n_staged_notes++;
 	return note;
 }
 

@@ -2,8 +2,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "hamon/common/clock.h"
 #include "hamon/common/json.h"
 #include "hamon/daemon/daemon.h"
+
+/* A coordinator that is lost has long been noticed by then. */
+#define CATCH_UP_MS 30000
 
 static void alert_on_exit(void *user, struct helper *helper, int status, enum helper_end end)
 {
@@ -58,15 +62,45 @@ void alert_start(struct daemon *d)
 		alert_configure(d);
 }
 
-void alert_record(struct daemon *d, struct json_object *row)
+static void record_send(struct daemon *d, struct json_object *row, bool repeated)
 {
 	struct json_object *copy = NULL;
 
 	d->alerts_last++;
 	if (!d->alert || json_object_deep_copy(row, &copy, NULL))
 		return;
+	if (repeated)
+		json_put_bool(copy, "repeated", true);
 	json_put_u64(copy, "seq", d->alerts_last);
 	json_put_string(copy, "type", "record");
 	(void)helper_send_json(d->alert, copy);
 	json_object_put(copy);
+}
+
+void alert_record(struct daemon *d, struct json_object *row)
+{
+	record_send(d, row, false);
+}
+
+void alert_remember(struct daemon *d, struct json_object *row)
+{
+	struct heard_record *entry = &d->heard[d->next_heard++ % HEARD_MAX];
+
+	json_object_put(entry->row);
+	entry->row = json_object_get(row);
+	entry->at_ms = clock_boot_ms();
+}
+
+void alert_catch_up(struct daemon *d)
+{
+	uint64_t now_ms = clock_boot_ms();
+
+	for (size_t i = 0; i < HEARD_MAX; i++) {
+		struct heard_record *entry = &d->heard[(d->next_heard + i) % HEARD_MAX];
+
+		if (entry->row && now_ms < entry->at_ms + CATCH_UP_MS)
+			record_send(d, entry->row, true);
+		json_object_put(entry->row);
+		entry->row = NULL;
+	}
 }

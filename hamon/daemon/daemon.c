@@ -39,14 +39,32 @@ const char *daemon_self_name(struct daemon *d)
 	return daemon_host_name(d, d->settings.self);
 }
 
-static void note_deliver(struct daemon *d, const struct note *note, uint64_t term, uint64_t seq)
+/* TERM.RECORD.NOTE, the same on all hosts; of this host alone 0.HOST.BOOT.TIME.NUMBER. */
+static void note_id(struct daemon *d, const struct note *note, char id[NOTE_ID_SIZE])
 {
-	char wall[CLOCK_WALL_SIZE];
+	if (note->term)
+		note_id_of_record(note->term, note->seq, note->n, id);
+	else
+		snprintf(id, NOTE_ID_SIZE, "0.%.40s.%.8s.%llu.%llu", daemon_self_name(d), d->settings.boot_id,
+			 (unsigned long long)note->at_ms, (unsigned long long)++d->local_notes);
+}
+
+void note_id_of_record(uint64_t term, uint64_t seq, uint32_t n, char id[NOTE_ID_SIZE])
+{
+	snprintf(id, NOTE_ID_SIZE, "%llu.%llu.%u", (unsigned long long)(term >> 16), (unsigned long long)seq, n);
+}
+
+static void note_deliver(struct daemon *d, const struct note *note)
+{
+	char wall[CLOCK_WALL_SIZE], id[NOTE_ID_SIZE];
 	struct json_object *row;
 
 	clock_wall_text(wall, sizeof(wall));
-	row = wire_note_encode(note, term, seq, wall);
+	note_id(d, note, id);
+	row = wire_note_encode(note, id, wall);
 	daemon_log(d, "%s: %s", note->kind, note->text);
+	if (!strcmp(note->kind, "coordinator"))
+		alert_catch_up(d);
 	alert_record(d, row);
 	json_object_put(row);
 }
@@ -54,7 +72,7 @@ static void note_deliver(struct daemon *d, const struct note *note, uint64_t ter
 void daemon_note(struct daemon *d, const char *kind, enum note_severity severity, const char *format, ...)
 {
 	struct note note = { .kind = kind, .severity = severity, .at_ms = clock_boot_ms() };
-	char wall[CLOCK_WALL_SIZE];
+	char wall[CLOCK_WALL_SIZE], id[NOTE_ID_SIZE];
 	struct json_object *row;
 	va_list args;
 
@@ -63,7 +81,8 @@ void daemon_note(struct daemon *d, const char *kind, enum note_severity severity
 	va_end(args);
 	snprintf(note.host, sizeof(note.host), "%s", daemon_self_name(d));
 	clock_wall_text(wall, sizeof(wall));
-	row = wire_note_encode(&note, 0, 0, wall);
+	note_id(d, &note, id);
+	row = wire_note_encode(&note, id, wall);
 	daemon_log(d, "%s: %s", kind, note.text);
 	alert_record(d, row);
 	store_note(d, row);
@@ -181,7 +200,7 @@ static void action_take(struct daemon *d, const struct core_action *act)
 		verb_reply(d, act);
 		break;
 	case ACT_NOTE:
-		note_deliver(d, act->note, d->settings.self ? 0 : 0, 0);
+		note_deliver(d, act->note);
 		break;
 	}
 }

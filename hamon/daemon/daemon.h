@@ -33,6 +33,8 @@ enum helper_tag {
 
 #define DEFERRED_MAX 256
 #define DEFS_MAX 2048
+#define HEARD_MAX 64
+#define NOTE_ID_SIZE 128
 
 struct definition {
 	char hash[CORE_HASH_SIZE];
@@ -98,6 +100,14 @@ struct daemon {
 	struct store_query *queries;
 	uint64_t gate_list_hash;
 
+	/* alerts.c: records of another coordinator, which it may not have lived to tell */
+	struct heard_record {
+		struct json_object *row;
+		uint64_t at_ms;
+	} heard[HEARD_MAX];
+	size_t next_heard;
+	uint64_t local_notes;
+
 	/* walls.c */
 	struct incident_wall {
 		char incident[CORE_INCIDENT_SIZE];
@@ -159,6 +169,8 @@ void daemon_log(struct daemon *d, const char *format, ...) __attribute__((format
 /* A record of this host alone: history, journal, alerts. */
 void daemon_note(struct daemon *d, const char *kind, enum note_severity severity, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
+/* The id of the n-th note of a record. */
+void note_id_of_record(uint64_t term, uint64_t seq, uint32_t n, char id[NOTE_ID_SIZE]);
 /* The core's settings from the configuration. */
 void daemon_settings_take(struct daemon *d);
 void daemon_hosts_configure(struct daemon *d);
@@ -224,6 +236,12 @@ bool storage_is_fresh(struct daemon *d, const char *uuid);
 
 /* alerts.c */
 void alert_start(struct daemon *d);
+/*
+ * The coordinator tells each record, once. One that dies may not get to it: the next tells again what the members heard of
+ * it in the last half minute, marked as repeated.
+ */
+void alert_remember(struct daemon *d, struct json_object *row);
+void alert_catch_up(struct daemon *d);
 void alert_record(struct daemon *d, struct json_object *row);
 void alert_configure(struct daemon *d);
 

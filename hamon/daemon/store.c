@@ -189,11 +189,13 @@ void store_start(struct daemon *d)
 void store_persist(struct daemon *d, const struct core_action *act)
 {
 	struct json_object *obj, *meta, *facts, *history;
-	char wall[CLOCK_WALL_SIZE];
+	char wall[CLOCK_WALL_SIZE], id[NOTE_ID_SIZE];
+	struct core_view view;
 
 	if (!d->store_loaded)
 		return;
 	fault_persist(act);
+	core_view(d->core, &view);
 	obj = json_object_new_object();
 	meta = json_object_new_object();
 	d->store_seq = act->persist.id << STORE_SEQ_SHIFT;
@@ -209,12 +211,15 @@ void store_persist(struct daemon *d, const struct core_action *act)
 	clock_wall_text(wall, sizeof(wall));
 	history = json_object_new_array();
 	for (size_t i = 0; i < act->persist.n_notes; i++) {
-		struct json_object *row = wire_note_encode(&act->persist.notes[i], act->persist.term,
-							   act->persist.seq, wall);
+		struct json_object *row;
 
+		note_id_of_record(act->persist.term, act->persist.seq, (uint32_t)i, id);
+		row = wire_note_encode(&act->persist.notes[i], id, wall);
 		wall_take(d, act->persist.notes[i].kind, act->persist.notes[i].incident, wall);
 		json_put_u64(row, "seq", ++d->history_last);
 		json_object_array_add(history, row);
+		if (!view.coordinating)
+			alert_remember(d, row);
 	}
 	json_object_object_add(obj, "history", history);
 	trace_add("persist", "%llu", (unsigned long long)act->persist.id);

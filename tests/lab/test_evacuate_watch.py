@@ -69,7 +69,7 @@ def test_first_list_is_whole(lab, host):
         assert first["protected"] is None and first["memory_mib"] == 4 and first["vcpus"] == 1
         assert first["persistent"] and not first["autostart"] and not first["block_job"] and first["job"] == "none"
         assert first["disks"] == [{"target": "vda", "what": "disk", "id": identity("up.img"), "writable": True,
-                                   "shareable": False, "place": "/srv/shared", "source": "/srv/shared/up.img"}]
+                                   "shareable": False, "place": "/srv/shared", "source": "/srv/shared/up.img", "path": "path:/srv/shared/up.img"}]
         assert first["places"] == ["/srv/shared"]
         assert "<name>up</name>" in first["xml"] and "<domain type='qemu'>" in first["xml"], "the inactive definition"
         assert (second["uuid"], second["state"]) == (down.uuid, "shutoff") and second["autostart"]

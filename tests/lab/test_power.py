@@ -1,4 +1,6 @@
 """A host is lost: it is proven dead, and its guests run again elsewhere, whoever else dies meanwhile."""
+import json
+
 import bmc
 import pytest
 from cluster import LONG
@@ -100,6 +102,8 @@ def test_coordinator_killed_between_fencing_and_start(cluster):
     for name in ("a1", "a2", "a3"):
         cluster.file_guest(name, victim)
     cluster.wait_known()
+    for host in cluster.lab.hosts:
+        host.write("/etc/hamon/alerts.d/10-keeps", "#!/bin/sh\n(cat; echo) >>/var/log/alerts-json\n", 0o755)
     # When the victim's BMC has switched it off, the coordinator dies before it can hear of it.
     bmc.trap(cluster.lab, cluster.host(victim), cluster.host(coordinator))
     cluster.host(victim).cut()
@@ -109,6 +113,14 @@ def test_coordinator_killed_between_fencing_and_start(cluster):
     cluster.expect("moved", "a1", "a2", "a3")
     cluster.wait_running("a1", "a2", "a3")
     assert cluster.host_status(coordinator)["state"] == "lost"  # it had no guests: nothing to prove or to move
+    # Whether the dead one told its last records nobody knows: the next told them again.
+    told = [json.loads(line) for line in cluster.host(cluster.coordinator()).read("/var/log/alerts-json").splitlines() if line]
+    again = [record["kind"] for record in told if record.get("repeated")]
+    assert "host-lost" in again and "fence-intent" in again, again
+    assert len({record["id"] for record in told}) == len(told), told
+    known = {record["id"]: record["kind"] for record in cluster.records(victim)}
+    assert [known[record["id"]] for record in told if record["kind"] == "host-lost" and record["host"] == victim] == ["host-lost"]
+    assert "instance-running" in [record["kind"] for record in told if not record.get("repeated")]
 
 
 @pytest.mark.scenario(27)
