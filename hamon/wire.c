@@ -487,6 +487,11 @@ int wire_facts_decode(struct json_object *array, struct wire **ret_wire, size_t 
 
 /* --- notes --- */
 
+void wire_note_id(uint64_t term, uint64_t seq, uint32_t n, char id[WIRE_NOTE_ID_SIZE])
+{
+	snprintf(id, WIRE_NOTE_ID_SIZE, "%llu.%llu.%u", (unsigned long long)(term >> 16), (unsigned long long)seq, n);
+}
+
 struct json_object *wire_note_encode(const struct note *note, const char *id, const char *wall)
 {
 	struct json_object *obj = json_object_new_object();

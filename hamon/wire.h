@@ -32,6 +32,10 @@ struct json_object *wire_fact_encode(const struct fact_ref *ref);
 int wire_facts_decode(struct json_object *array, struct wire **ret_wire, size_t *ret_n,
 		      const struct fact_ref **ret_facts, char *error, size_t error_size);
 
+#define WIRE_NOTE_ID_SIZE 128
+/* The id of the n-th note of a record: TERM.RECORD.NOTE. */
+void wire_note_id(uint64_t term, uint64_t seq, uint32_t n, char id[WIRE_NOTE_ID_SIZE]);
+
 /* A note as a row of the history; seq 0 for notes of this host alone. wall is RFC 3339. */
 struct json_object *wire_note_encode(const struct note *note, const char *id, const char *wall);
 

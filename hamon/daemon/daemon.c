@@ -40,23 +40,18 @@ const char *daemon_self_name(struct daemon *d)
 }
 
 /* TERM.RECORD.NOTE, the same on all hosts; of this host alone 0.HOST.BOOT.TIME.NUMBER. */
-static void note_id(struct daemon *d, const struct note *note, char id[NOTE_ID_SIZE])
+static void note_id(struct daemon *d, const struct note *note, char id[WIRE_NOTE_ID_SIZE])
 {
 	if (note->term)
-		note_id_of_record(note->term, note->seq, note->n, id);
+		wire_note_id(note->term, note->seq, note->n, id);
 	else
-		snprintf(id, NOTE_ID_SIZE, "0.%.40s.%.8s.%llu.%llu", daemon_self_name(d), d->settings.boot_id,
+		snprintf(id, WIRE_NOTE_ID_SIZE, "0.%.40s.%.8s.%llu.%llu", daemon_self_name(d), d->settings.boot_id,
 			 (unsigned long long)note->at_ms, (unsigned long long)++d->local_notes);
-}
-
-void note_id_of_record(uint64_t term, uint64_t seq, uint32_t n, char id[NOTE_ID_SIZE])
-{
-	snprintf(id, NOTE_ID_SIZE, "%llu.%llu.%u", (unsigned long long)(term >> 16), (unsigned long long)seq, n);
 }
 
 static void note_deliver(struct daemon *d, const struct note *note)
 {
-	char wall[CLOCK_WALL_SIZE], id[NOTE_ID_SIZE];
+	char wall[CLOCK_WALL_SIZE], id[WIRE_NOTE_ID_SIZE];
 	struct json_object *row;
 
 	clock_wall_text(wall, sizeof(wall));
@@ -72,7 +67,7 @@ static void note_deliver(struct daemon *d, const struct note *note)
 void daemon_note(struct daemon *d, const char *kind, enum note_severity severity, const char *format, ...)
 {
 	struct note note = { .kind = kind, .severity = severity, .at_ms = clock_boot_ms() };
-	char wall[CLOCK_WALL_SIZE], id[NOTE_ID_SIZE];
+	char wall[CLOCK_WALL_SIZE], id[WIRE_NOTE_ID_SIZE];
 	struct json_object *row;
 	va_list args;
 

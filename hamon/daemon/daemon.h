@@ -34,7 +34,6 @@ enum helper_tag {
 #define DEFERRED_MAX 256
 #define DEFS_MAX 2048
 #define HEARD_MAX 64
-#define NOTE_ID_SIZE 128
 
 struct definition {
 	char hash[CORE_HASH_SIZE];
@@ -169,8 +168,6 @@ void daemon_log(struct daemon *d, const char *format, ...) __attribute__((format
 /* A record of this host alone: history, journal, alerts. */
 void daemon_note(struct daemon *d, const char *kind, enum note_severity severity, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
-/* The id of the n-th note of a record. */
-void note_id_of_record(uint64_t term, uint64_t seq, uint32_t n, char id[NOTE_ID_SIZE]);
 /* The core's settings from the configuration. */
 void daemon_settings_take(struct daemon *d);
 void daemon_hosts_configure(struct daemon *d);

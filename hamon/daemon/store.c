@@ -189,7 +189,7 @@ void store_start(struct daemon *d)
 void store_persist(struct daemon *d, const struct core_action *act)
 {
 	struct json_object *obj, *meta, *facts, *history;
-	char wall[CLOCK_WALL_SIZE], id[NOTE_ID_SIZE];
+	char wall[CLOCK_WALL_SIZE], id[WIRE_NOTE_ID_SIZE];
 	struct core_view view;
 
 	if (!d->store_loaded)
@@ -213,7 +213,7 @@ void store_persist(struct daemon *d, const struct core_action *act)
 	for (size_t i = 0; i < act->persist.n_notes; i++) {
 		struct json_object *row;
 
-		note_id_of_record(act->persist.term, act->persist.seq, (uint32_t)i, id);
+		wire_note_id(act->persist.term, act->persist.seq, (uint32_t)i, id);
 		row = wire_note_encode(&act->persist.notes[i], id, wall);
 		wall_take(d, act->persist.notes[i].kind, act->persist.notes[i].incident, wall);
 		json_put_u64(row, "seq", ++d->history_last);

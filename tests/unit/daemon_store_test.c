@@ -56,6 +56,10 @@ void daemon_note(struct daemon *daemon, const char *kind, enum note_severity sev
 	notes_alert |= severity == NOTE_ALERT;
 }
 
+void alert_remember(struct daemon *daemon, struct json_object *row)
+{
+}
+
 void daemon_on_stderr(void *user, struct helper *helper, const char *line)
 {
 }
