@@ -24,6 +24,7 @@
 #define GROUP_NAME "hamon"
 #define ADMIN_GROUP "hamon"
 #define LEAVE_MS 500 /* for the last message to get out */
+#define NODEID_MAX 0x7fff /* what a term's number has room for */
 
 /* --- corosync --- */
 
@@ -115,6 +116,10 @@ static const char *mode_problem(const struct cluster_config *config)
 		return "last_man_standing is on: hamon does not support it yet and does nothing";
 	if (config->two_node && !config->wait_for_all)
 		return "two_node without wait_for_all: both halves could act, so hamond does nothing";
+	/* The node id is the low part of a term's number. */
+	for (size_t i = 0; i < config->n_nodes; i++)
+		if (config->nodes[i].nodeid > NODEID_MAX)
+			return "a nodeid of corosync.conf is above 32767: hamon needs smaller ones and does nothing";
 	return NULL;
 }
 
@@ -122,7 +127,7 @@ static void on_config(void *user, const struct cluster_config *config)
 {
 	struct daemon *d = user;
 	const char *problem = mode_problem(config);
-	bool first = !d->cluster_known;
+	bool first = !d->cluster_known, told = problem && !strcmp(d->mode_error, problem);
 
 	d->cluster = *config;
 	d->cluster_known = true;
@@ -135,6 +140,8 @@ static void on_config(void *user, const struct cluster_config *config)
 	d->mode_refused = problem != NULL;
 	snprintf(d->mode_error, sizeof(d->mode_error), "%s", problem ? problem : "");
 	daemon_hosts_configure(d);
+	if (problem && !told)
+		daemon_note(d, "config", NOTE_ALERT, "%s", problem);
 	if (!first)
 		return;
 	alert_configure(d);
@@ -144,8 +151,6 @@ static void on_config(void *user, const struct cluster_config *config)
 	group_start(d->loop, GROUP_NAME, &(struct group_callbacks){
 		.on_up = on_group_up, .on_down = on_group_down, .on_members = on_members,
 		.on_message = on_message, .on_note = on_note }, d, &d->group);
-	if (problem)
-		daemon_note(d, "config", NOTE_ALERT, "%s", problem);
 	if (!config->crypto)
 		daemon_note(d, "crypto-off", NOTE_ALERT,
 			    "corosync runs WITHOUT crypto: whoever reaches its network can stop and start guests; set crypto_cipher and crypto_hash");
