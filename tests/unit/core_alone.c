@@ -225,8 +225,9 @@ uint64_t lead(const struct alone_facts *facts)
 	hear(&(struct core_message){ .type = MSG_PROMISE, .from = 1, .term = term, .blank = true });
 	hear(&(struct core_message){ .type = MSG_PROMISE, .from = 2, .term = term, .facts_term = facts_term,
 				     .n_facts = facts->n, .facts = facts->refs });
-	hear(&(struct core_message){ .type = MSG_PROMISE, .from = 3, .term = term, .facts_term = facts_term,
-				     .n_facts = facts->n, .facts = facts->refs });
+	if (n_hosts > 2)
+		hear(&(struct core_message){ .type = MSG_PROMISE, .from = 3, .term = term, .facts_term = facts_term,
+					     .n_facts = facts->n, .facts = facts->refs });
 	for (uint32_t id = 4; id <= n_hosts; id++)
 		hear(&(struct core_message){ .type = MSG_PROMISE, .from = id, .term = term, .facts_term = facts_term });
 	CHECK(sent(MSG_RECORD) && sent(MSG_RECORD)->replace);

@@ -413,6 +413,56 @@ static void alone_of_two_it_commits_its_intent_alone(void)
 	alone_end();
 }
 
+static void who_proves_the_other_of_two_dead_outranks_it(void)
+{
+	uint64_t term;
+
+	alone_begin_two(1);
+	facts_make(&facts, T1, 2, 2);
+	for (uint32_t id = 1; id <= 2; id++)
+		hear_report(id, facts.hosts[id - 1].boot_id, false, id == 2 ? INSTANCE_RUNNING : INSTANCE_ABSENT);
+	term = lead(&facts);
+	hear_beat(1, true, term);
+	alone_present(true, 1, without_3);
+	hear_beat(1, true, term);
+	for (int i = 0; i < 4 && !count(ACT_FENCE); i++) {
+		persisted();
+		elapse(100);
+	}
+	CHECK_INT(count(ACT_FENCE), 1);
+	fence_end(true);
+	/* Host 2 may have opened a later term alone before it died, on the same facts: those of its are not to win. */
+	CHECK(done(ACT_PERSIST)->persist.facts_term > term);
+	CHECK(done(ACT_PERSIST)->persist.facts_term < term + TERM(1, 0));
+	alone_end();
+}
+
+/* --- live migration --- */
+
+static void a_report_of_an_earlier_run_ends_no_migration(void)
+{
+	static const struct core_member two[] = { { .nodeid = 1, .pid = 100 }, { .nodeid = 2, .pid = 100 } };
+	uint64_t term;
+
+	lead_3(2);
+	facts.place.joint = 3;
+	hear_report(3, "b3-1", false, INSTANCE_RUNNING);
+	term = lead(&facts);
+	CHECK_INT(place_now().owner, 2);
+	/* Its daemon is started anew, and has not looked at its guests yet, when the source says that it is gone. */
+	step(&(struct core_event){ .type = EV_MEMBERS, .members = { .n = 2, .members = two } });
+	alone_present(true, 3, all_3);
+	hear_beat(3, true, term);
+	hear_report(2, "b2-1", false, INSTANCE_ABSENT);
+	live(1000);
+	CHECK_INT(place_now().owner, 2);
+	CHECK_INT(place_now().joint, 3);
+	hear_report(3, "b3-1", false, INSTANCE_RUNNING);
+	CHECK_INT(place_now().owner, 3);
+	CHECK_INT(place_now().joint, 0);
+	alone_end();
+}
+
 int main(void)
 {
 	RUN(a_majority_of_all_must_promise);
@@ -431,5 +481,7 @@ int main(void)
 	RUN(words_of_an_older_generation_are_not_taken);
 	RUN(alone_of_two_it_outranks_nobody);
 	RUN(alone_of_two_it_commits_its_intent_alone);
+	RUN(who_proves_the_other_of_two_dead_outranks_it);
+	RUN(a_report_of_an_earlier_run_ends_no_migration);
 	return 0;
 }

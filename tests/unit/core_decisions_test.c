@@ -95,6 +95,32 @@ static void no_memory_is_said_with_numbers(void)
 	cluster_end();
 }
 
+static void memory_stays_reserved_until_it_is_counted(void)
+{
+	cluster_begin(3, 2);
+	guest_on(3, 1);
+	guest_on(3, 2);
+	world.hosts[0].free_mib = 1;
+	world.hosts[1].free_mib = 100; /* for one of the two */
+	world_host_tell(&world, 1);
+	world_host_tell(&world, 2);
+	world_power_off(&world, 3);
+	for (int i = 0; i < 1200 && !world_runs_on(&world, 0); i++)
+		world_run(&world, 10);
+	CHECK_INT(world_runs_on(&world, 0), 2);
+	CHECK_INT(instance_of(1).place->phase, PHASE_ASSIGNED);
+	/* Its host reports that it runs, and what it called free is older than that. */
+	world_look(&world, 2);
+	world_run(&world, 500);
+	CHECK_INT(instance_of(2).place->phase, PHASE_WAITING);
+	world.hosts[1].free_mib = 36;
+	world_host_tell(&world, 2);
+	world_run(&world, 12000);
+	CHECK_INT(instance_of(1).place->phase, PHASE_SETTLED);
+	CHECK_INT(instance_of(2).place->phase, PHASE_WAITING);
+	cluster_end();
+}
+
 static void groups_do_not_share_a_host(void)
 {
 	cluster_begin(3, 3);
@@ -376,6 +402,7 @@ static void gate_bounds_those_who_wait(void)
 int main(void)
 {
 	RUN(no_memory_is_said_with_numbers);
+	RUN(memory_stays_reserved_until_it_is_counted);
 	RUN(groups_do_not_share_a_host);
 	RUN(allow_and_deny_are_kept);
 	RUN(unproven_disks_are_held);

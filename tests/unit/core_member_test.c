@@ -183,6 +183,24 @@ static void a_missing_record_is_noticed(void)
 	alone_end();
 }
 
+static void a_store_opened_anew_is_behind(void)
+{
+	struct core_event loaded = { .type = EV_LOADED, .loaded = { .ok = true, .promised = T1, .facts_term = T1 } };
+
+	member_of(3, 2);
+	loaded.loaded.n_facts = facts.n;
+	loaded.loaded.facts = facts.refs;
+	step(&loaded);
+	CHECK(!view().synced);
+	CHECK_INT(view().commit, 0);
+	/* Until the coordinator has sent it all that went past it. */
+	hear(&(struct core_message){ .type = MSG_SNAPSHOT, .from = 1, .to = 3, .term = T1, .seq = 7, .n_facts = facts.n,
+				     .facts = facts.refs });
+	CHECK(view().synced);
+	CHECK_INT(view().seq, 7);
+	alone_end();
+}
+
 /* --- what it starts --- */
 
 static void a_start_waits_for_the_commit(void)
@@ -333,6 +351,7 @@ int main(void)
 	RUN(a_term_is_promised_once);
 	RUN(nothing_of_an_older_term_is_taken);
 	RUN(a_missing_record_is_noticed);
+	RUN(a_store_opened_anew_is_behind);
 	RUN(a_start_waits_for_the_commit);
 	RUN(an_acknowledgement_of_another_term_does_not_count);
 	RUN(half_of_the_votes_commits_nothing);
