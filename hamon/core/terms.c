@@ -5,6 +5,7 @@
  * record of its term. Only then it decides. The scheme is that of viewstamped replication with a register per fact.
  */
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "hamon/core/state.h"
@@ -211,26 +212,28 @@ void term_promise_send(struct core *core)
 	msg->n_facts = facts_all(core, true, &msg->facts);
 }
 
-/*
- * A store that begins empty has forgotten what it promised and acknowledged: its promise is none, unless no store is known
- * that remembers (a first installation), or all configured hosts have promised, so that nobody knows more.
- */
-static bool blanks_may_count(const struct core *core, bool all_configured)
+/* Who is missing, for a cluster in which nobody can be outvoted: names, as far as they fit. */
+static void missing_list(const struct core *core, char buf[CORE_TEXT_SIZE])
 {
-	for (size_t i = 0; i < core->n_hosts && !all_configured; i++) {
+	buf[0] = '\0';
+	for (size_t i = 0; i < core->n_hosts; i++) {
 		const struct host *host = &core->hosts[i];
+		size_t used = strlen(buf);
 
-		if (!host->configured)
-			continue;
-		if ((host->promised && !host->promised_blank) ||
-		    (host->present && host->daemon && host->beat_known && !host->beat_blank))
-			return false;
+		if (host->configured && !host->promised && !host->fact.forgotten)
+			snprintf(buf + used, CORE_TEXT_SIZE - used, "%s%s", used ? ", " : "", host->config.name);
 	}
-	return true;
 }
 
+/*
+ * A store that begins empty has forgotten what it promised and acknowledged: its promise is none, unless all configured hosts
+ * have promised, so that nobody knows more. So a new cluster begins when all its hosts are there: two new stores out of three
+ * may as well be an old cluster's, whose third host knows of instances that are to be recovered.
+ */
 static bool promises_suffice(struct core *core, bool *ret_all)
 {
+	char missing[CORE_TEXT_SIZE];
+
 	uint32_t total = 0, votes = 0, blank = 0;
 	bool all_present = true, all_configured = true;
 
@@ -256,11 +259,16 @@ static bool promises_suffice(struct core *core, bool *ret_all)
 			(all_configured || core->was_synced);
 	if (votes * 2 <= total)
 		return false;
-	if ((votes - blank) * 2 > total || blanks_may_count(core, all_configured))
+	if ((votes - blank) * 2 > total || all_configured)
 		return true;
+	/* Promises that are on their way are not missing. */
+	if (core->now_ms < core->election_ms + core->settings.coordinator_timeout_ms)
+		return false;
+	missing_list(core, missing);
 	if (!core->blank_told)
 		note_local(core, "unsynced", NOTE_ALERT, NULL, NULL,
-			   "Nobody coordinates: stores that begin empty have no vote, and the others that are here are no majority: bring more hosts back");
+			   "Nobody coordinates: stores that begin empty have no vote, and the others that are here are no majority: bring more hosts back. A new cluster begins when all its hosts are here; missing: %.100s",
+			   missing);
 	core->blank_told = true;
 	return false;
 }

@@ -62,3 +62,17 @@ def test_guests_of_the_isolated_host_cannot_start_a_second_time_there(cluster):
         host.join()
     cluster.wait_settled(LONG)
     assert guest.hosts() == ["h1"]
+
+
+@pytest.mark.lab(boot=False)
+def test_new_cluster_waits_for_all_its_hosts(cluster):
+    """Two new stores of three may be an old cluster's, whose third host knows what must run: they wait, and say for whom."""
+    for name in ("h1", "h2"):
+        cluster.host(name).boot()
+    cluster.wait("the two have quorum", lambda: all(cluster.status(name)["cluster"]["quorate"] for name in ("h1", "h2")))
+    cluster.wait("they say whom they wait for", lambda: "missing: h3" in cluster.host("h1").run(
+        ["hamonctl", "status"], check=False).stdout)
+    assert all(cluster.status(name)["cluster"]["coordinator"] is None for name in ("h1", "h2"))
+    cluster.host("h3").boot()
+    cluster.wait_settled(LONG)
+    assert offs(cluster) == []

@@ -26,6 +26,7 @@ EXTRA_DIST += tests/transcripts/brake.txt \
 	tests/transcripts/store-lost-everywhere.txt \
 	tests/transcripts/store-lost.txt \
 	tests/transcripts/target-dies.txt \
+	tests/transcripts/two-new-stores.txt \
 	tests/transcripts/two-nodes.txt \
 	tests/transcripts/watchdog.txt \
 	tests/transcripts/wishes.txt
