@@ -402,6 +402,7 @@ struct core_view {
 	bool tilt;
 	uint32_t votes_configured;
 	uint32_t votes_present;
+	const char *waits_for;           /* why no term can be opened although there is quorum, or "" */
 };
 
 struct core_host_view {

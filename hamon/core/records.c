@@ -238,7 +238,7 @@ static void state_take(struct core *core, const struct core_message *msg)
 		core->hosts[i].acked = 0;
 	record_apply(core, msg, true);
 	core->synced = true;
-	core->blank_told = false;
+	core->waits_for[0] = '\0';
 	core->report_due = true;
 	core->beat_now = true;
 }

@@ -156,7 +156,7 @@ struct core {
 	uint64_t promised;               /* highest term promised; the current one */
 	uint64_t facts_term;             /* the term whose opening the facts build on */
 	uint64_t stored_facts_term;      /* the same for what is on disk: a candidate's merged facts are not */
-	bool blank_told;
+	char waits_for[CORE_TEXT_SIZE];  /* why this member cannot open a term although it has quorum */
 	bool synced;
 	bool was_synced;                 /* when the election began */
 	bool provisional;                /* two-node: alone, the other host not certified yet */

@@ -232,7 +232,7 @@ static void missing_list(const struct core *core, char buf[CORE_TEXT_SIZE])
  */
 static bool promises_suffice(struct core *core, bool *ret_all)
 {
-	char missing[CORE_TEXT_SIZE];
+	char missing[CORE_TEXT_SIZE], waits_for[CORE_TEXT_SIZE];
 
 	uint32_t total = 0, votes = 0, blank = 0;
 	bool all_present = true, all_configured = true;
@@ -265,11 +265,12 @@ static bool promises_suffice(struct core *core, bool *ret_all)
 	if (core->now_ms < core->election_ms + core->settings.coordinator_timeout_ms)
 		return false;
 	missing_list(core, missing);
-	if (!core->blank_told)
-		note_local(core, "unsynced", NOTE_ALERT, NULL, NULL,
-			   "Nobody coordinates: stores that begin empty have no vote, and the others that are here are no majority: bring more hosts back. A new cluster begins when all its hosts are here; missing: %.100s",
-			   missing);
-	core->blank_told = true;
+	text_format(waits_for, sizeof(waits_for),
+		    "stores that begin empty have no vote, and the others that are here are no majority: bring more hosts back. A new cluster begins when all its hosts are here; missing: %.100s",
+		    missing);
+	if (strcmp(core->waits_for, waits_for))
+		note_local(core, "unsynced", NOTE_ALERT, NULL, NULL, "Nobody coordinates: %s", waits_for);
+	text_copy(core->waits_for, sizeof(core->waits_for), waits_for);
 	return false;
 }
 
@@ -279,7 +280,7 @@ static void term_open(struct core *core)
 
 	core->role = ROLE_OPENING;
 	core->synced = true;
-	core->blank_told = false;
+	core->waits_for[0] = '\0';
 	core->seq = 1;
 	core->counter = 0;
 	core->strong_seq = 0;

@@ -15,6 +15,7 @@ void core_view(const struct core *core, struct core_view *ret)
 	ret->commit = core->commit;
 	ret->coordinator = core->coordinator;
 	ret->tilt = core_tilted(core);
+	ret->waits_for = core->waits_for;
 	for (size_t i = 0; i < core->n_hosts; i++) {
 		if (!core->hosts[i].configured)
 			continue;

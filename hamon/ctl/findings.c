@@ -51,7 +51,7 @@ static void cluster_judge(struct findings *f, struct json_object *status)
 		add(f, FINDING_PROBLEM, "hamon acts on no failure here until hosts come back",
 		    "look at: corosync-quorumtool", "no quorum on the side of %s", self);
 	if (!json_bool_or(cluster, "synced", false))
-		add(f, FINDING_PROBLEM, "it waits for the others, and decides nothing itself", NULL,
+		add(f, FINDING_PROBLEM, json_string_or(cluster, "waits_for", "it waits for the others, and decides nothing itself"), NULL,
 		    "%s is not synced", self);
 	if (json_bool_or(cluster, "quorate", false) && !json_string_or(cluster, "coordinator", NULL))
 		add(f, FINDING_PROBLEM, "no host decides about failures at the moment", NULL, "no coordinator");

@@ -32,7 +32,10 @@ static struct json_object *cluster_json(struct daemon *d)
 	json_put_bool(obj, "synced", view.synced);
 	json_put_bool(obj, "crypto", d->cluster.crypto);
 	json_put_u64(obj, "term", view.term);
-	json_put_string(obj, "coordinator", view.coordinator ? daemon_host_name(d, view.coordinator) : NULL);
+	json_put_string(obj, "waits_for", view.waits_for[0] ? view.waits_for : NULL);
+	/* Whoever stands for it while nobody can have it does not coordinate. */
+	json_put_string(obj, "coordinator", view.coordinator && !view.waits_for[0] ?
+			daemon_host_name(d, view.coordinator) : NULL);
 	json_put_bool(obj, "frozen", cluster->frozen);
 	part = json_object_new_object();
 	json_put_bool(part, "held", cluster->brake);
