@@ -7,6 +7,7 @@
 #include "hamon/core/state.h"
 
 #define GATE_PATIENCE_MS 1500 /* the hook gives up after 2 s */
+#define INCOMING_MS 5000 /* libvirt prepares the QEMU of an incoming migration at once after the hook has allowed it */
 
 enum answer {
 	ANSWER_YES,
@@ -47,7 +48,19 @@ static void claim_send(struct core *core, struct gate_wait *wait, const struct i
 	msg->claim = &core->reports[core->n_reports++];
 }
 
-static enum answer known_decide(struct core *core, struct gate_wait *wait, const struct instance *inst,
+/*
+ * libvirt asks twice for one migration: first whether it may come in, then, under the same job, for the QEMU that waits for it.
+ * The second question looks like any other start, so only the one that follows the first is answered as its part.
+ */
+static bool incoming_take(const struct core *core, struct instance *inst)
+{
+	bool mine = inst->place.joint == core->settings.self && core->now_ms < inst->incoming_until_ms;
+
+	inst->incoming_until_ms = 0;
+	return mine;
+}
+
+static enum answer known_decide(struct core *core, struct gate_wait *wait, struct instance *inst,
 				char reason[CORE_TEXT_SIZE])
 {
 	const struct place_fact *place = &inst->place;
@@ -56,8 +69,10 @@ static enum answer known_decide(struct core *core, struct gate_wait *wait, const
 	if (!place_committed(core, inst))
 		return ANSWER_WAIT;
 	if (wait->query.op == GATE_MIGRATE_IN && place->owner != self) {
-		if (place->joint == self)
+		if (place->joint == self) {
+			inst->incoming_until_ms = core->now_ms + INCOMING_MS;
 			return ANSWER_YES;
+		}
 		if (place->joint || place->phase != PHASE_SETTLED) {
 			text_format(reason, CORE_TEXT_SIZE, "%s is %s and cannot be migrated now",
 				    inst->spec.name, phase_name(place->phase));
@@ -66,6 +81,8 @@ static enum answer known_decide(struct core *core, struct gate_wait *wait, const
 		claim_send(core, wait, inst);
 		return ANSWER_WAIT;
 	}
+	if (place->owner != self && incoming_take(core, inst))
+		return ANSWER_YES;
 	if (place->owner != self) {
 		text_format(reason, CORE_TEXT_SIZE,
 			    "%s belongs to %s (generation %llu, %s): start it there, or move it with `evacuate`",

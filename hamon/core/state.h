@@ -91,6 +91,7 @@ struct instance {
 	uint64_t absent_since_ms;        /* its owner reports it absent against its wish */
 	uint64_t retry_ms;
 	uint64_t joint_since_ms;
+	uint64_t incoming_until_ms; /* this host granted its migration in; one start of it belongs to that */
 
 	/* as owner */
 	enum job_state job;

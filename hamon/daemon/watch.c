@@ -96,6 +96,35 @@ static void disks_read(struct daemon *d, struct json_object *obj, struct spec_fa
 		}
 }
 
+/*
+ * Storage that hangs is still what it was: what was found out about the disks of this very definition stays while they cannot be
+ * looked at. Else nobody could prove, once the storage is back, where the guests of a host were that died meanwhile.
+ */
+static void disks_remember(struct daemon *d, struct spec_fact *spec)
+{
+	static const char marked[] = "file:";
+	struct core_instance_view view = { 0 };
+	bool kept = false;
+	size_t i = 0;
+
+	while (i < core_instance_count(d->core) &&
+	       (!core_instance(d->core, i, &view) || strcmp(view.spec->uuid, spec->uuid)))
+		i++;
+	if (i == core_instance_count(d->core) || strcmp(view.spec->def_hash, spec->def_hash) ||
+	    view.spec->n_disks != spec->n_disks)
+		return;
+	for (uint32_t k = 0; k < spec->n_disks; k++)
+		if (!strncmp(view.spec->disks[k].id, marked, strlen(marked)) &&
+		    strncmp(spec->disks[k].id, marked, strlen(marked))) {
+			memcpy(spec->disks[k].id, view.spec->disks[k].id, sizeof(spec->disks[k].id));
+			kept = true;
+		}
+	if (!kept || spec->n_places >= view.spec->n_places)
+		return;
+	spec->n_places = view.spec->n_places;
+	memcpy(spec->places, view.spec->places, sizeof(spec->places));
+}
+
 static bool is_protected(struct daemon *d, struct json_object *obj)
 {
 	bool said;
@@ -125,6 +154,7 @@ static int report_read(struct daemon *d, struct json_object *obj, struct instanc
 	list_read(obj, "allow", spec->allow, sizeof(spec->allow));
 	list_read(obj, "deny", spec->deny, sizeof(spec->deny));
 	disks_read(d, obj, spec);
+	disks_remember(d, spec);
 	report->state = state_read(obj);
 	report->stop_reason = report->state == INSTANCE_ABSENT ? reason_read(obj) : STOP_NONE;
 	report->fresh_event = strcmp(json_string_or(obj, "event", "list"), "list") != 0;
