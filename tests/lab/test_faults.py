@@ -374,7 +374,7 @@ def test_wall_clock_steps(cluster):
     moves_from_h1(cluster)
     years = {line[:4] for host in cluster.lab.hosts for line in host.log("/var/log/hamond.log", 2000).splitlines()
              if line[:2] == "20"}
-    assert len(years) == 3, "the wall clock did not step as far as it should: %s" % years
+    assert len(years) > 1, "no wall clock stepped by years: %s" % years
 
 
 def nothing_without_a_majority(cluster, mend):
