@@ -136,7 +136,7 @@ static void consensus_walk(struct codec *c, struct core *core)
 	N(core->promised);
 	N(core->facts_term);
 	N(core->stored_facts_term);
-	N(core->blank_told);
+	N(core->waits_for[0]); /* only told */
 	N(core->synced);
 	N(core->coordinator);
 	ONLY(core->coordinator && core->coordinator != core->settings.self, core->coordinator_heard_ms,
