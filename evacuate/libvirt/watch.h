@@ -46,7 +46,7 @@ struct tracked {
 	char uuid[37];
 	char *name;
 	char told_hash[SHA256_HEX_SIZE]; /* of the last report without its event */
-	char *last_text; /* the last report of a transient domain, which is gone once it has stopped */
+	char *last_text; /* the last report: a domain may be gone once it has stopped */
 	bool host_shutdown; /* its QEMU was told to end by a signal, not by its guest */
 	uint64_t reboot_told_ms;
 	uint64_t check_ms; /* when its disks are looked at again, 0 = not needed */

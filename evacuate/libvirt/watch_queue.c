@@ -173,7 +173,10 @@ static void synced_tell(void)
 	json_object_put(obj);
 }
 
-/* A transient domain that has stopped is gone: the last report of it, with its new state. */
+/*
+ * A transient domain that has stopped is gone, and so is one that was migrated with its definition: the last report of it, with
+ * its new state.
+ */
 static void gone_tell(struct watch *watch, const struct pending *pending)
 {
 	struct tracked *tracked = watch_tracked(watch, pending->uuid);
@@ -183,6 +186,7 @@ static void gone_tell(struct watch *watch, const struct pending *pending)
 	    !json_parse(tracked->last_text, strlen(tracked->last_text), &obj)) {
 		json_put_string(obj, "state", "shutoff");
 		json_put_string(obj, "reason", pending->reason);
+		json_put_bool(obj, "persistent", false);
 		json_put_bool(obj, "gone", true);
 		json_put_bool(obj, "block_job", false);
 		json_put_string(obj, "job", "none");
@@ -236,7 +240,7 @@ static void report_tell(struct watch *watch, const struct pending *pending, cons
 	changed = strcmp(hash, tracked->told_hash) != 0;
 	memcpy(tracked->told_hash, hash, sizeof(hash));
 	free(tracked->last_text);
-	tracked->last_text = watch->report.persistent ? NULL : strdup(text);
+	tracked->last_text = strdup(text);
 	check_plan(watch, tracked, unmarked, changed);
 	if (pending->cause == CAUSE_HINT && !changed)
 		return;
