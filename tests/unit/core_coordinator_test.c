@@ -98,6 +98,31 @@ static void a_majority_of_all_must_promise(void)
 	alone_end();
 }
 
+static void promise_blank(uint32_t from)
+{
+	hear(&(struct core_message){ .type = MSG_PROMISE, .from = from, .term = view().term << 16 | 1, .blank = true });
+}
+
+static void empty_stores_open_when_all_are_here(void)
+{
+	alone_begin(1, 3);
+	alone_present(true, 2, without_3);
+	hear(&(struct core_message){ .type = MSG_BEAT, .from = 2, .store_ok = true, .blank = true });
+	persisted();
+	CHECK(sent(MSG_PROMISE));
+	promise_blank(1);
+	promise_blank(2);
+	elapse(3000);
+	CHECK(!view().synced);
+	/* Host 3 may know of instances, so it is waited for. */
+	alone_present(true, 3, all_3);
+	hear(&(struct core_message){ .type = MSG_BEAT, .from = 3, .store_ok = true, .blank = true });
+	promise_blank(3);
+	elapse(400);
+	CHECK(view().synced);
+	alone_end();
+}
+
 static void facts_of_the_newest_opening_count(void)
 {
 	alone_begin(1, 3);
@@ -466,6 +491,7 @@ static void a_report_of_an_earlier_run_ends_no_migration(void)
 int main(void)
 {
 	RUN(a_majority_of_all_must_promise);
+	RUN(empty_stores_open_when_all_are_here);
 	RUN(facts_of_the_newest_opening_count);
 	RUN(a_takeover_has_a_term_of_its_own);
 	RUN(who_stood_still_coordinates_no_more);

@@ -31,12 +31,17 @@ static void record_assign(uint64_t term, uint64_t seq, uint32_t owner, uint64_t 
 	record(term, seq, &ref, 1);
 }
 
-static int gate_ask(uint64_t id)
+static int gate_ask_op(uint64_t id, enum gate_op op)
 {
-	struct gate_query query = { .id = id, .op = GATE_START, .protected = true, .spec = facts.spec };
+	struct gate_query query = { .id = id, .op = op, .protected = true, .spec = facts.spec };
 
 	step(&(struct core_event){ .type = EV_GATE, .gate = &query });
 	return done(ACT_GATE_REPLY) ? done(ACT_GATE_REPLY)->gate.allow : -1;
+}
+
+static int gate_ask(uint64_t id)
+{
+	return gate_ask_op(id, GATE_START);
 }
 
 static void member_of(uint32_t hosts, uint32_t owner)
@@ -292,6 +297,26 @@ static void a_late_end_of_a_start_is_not_taken(void)
 	alone_end();
 }
 
+static void a_migration_in_is_granted_once(void)
+{
+	alone_begin(3, 3);
+	facts_make(&facts, T1, 3, 2);
+	facts.place.joint = 3;
+	follow(T1, &facts);
+	CHECK_INT(gate_ask(1), 0);
+	/* libvirt asks for the migration, then for the QEMU that waits for it; whoever asks next is somebody else. */
+	CHECK_INT(gate_ask_op(2, GATE_MIGRATE_IN), 1);
+	CHECK_INT(gate_ask(3), 1);
+	CHECK_INT(gate_ask(4), 0);
+	CHECK_INT(gate_ask_op(5, GATE_MIGRATE_IN), 1);
+	elapse(3000);
+	persisted();
+	hear_beat(1, true, T1);
+	elapse(2100);
+	CHECK_INT(gate_ask(6), 0);
+	alone_end();
+}
+
 static void without_quorum_nothing_is_started(void)
 {
 	member_of(3, 3);
@@ -357,6 +382,7 @@ int main(void)
 	RUN(half_of_the_votes_commits_nothing);
 	RUN(what_an_earlier_epoch_was_given_is_not_started);
 	RUN(a_late_end_of_a_start_is_not_taken);
+	RUN(a_migration_in_is_granted_once);
 	RUN(without_quorum_nothing_is_started);
 	RUN(a_release_waits_for_the_job_to_end);
 	return 0;
