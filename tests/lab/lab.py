@@ -243,14 +243,14 @@ class Host:
         self.signal(name, signal.SIGCONT)
 
     def freeze_whole(self):
-        """Everything in this host stands still, its guests too, as when a machine is suspended; pids that stopped."""
+        """Everything in this host stands still, its guests too, as when a machine is suspended; what thaw_whole() needs."""
         state = self._state()
-        stopped = [pid for pid in spaces.pids_in(state["space"]) if pid != state["pid"]]
-        return [pid for pid in stopped if spaces.kill(pid, spaces.start_time(pid), signal.SIGSTOP)]
+        there = [(pid, spaces.start_time(pid)) for pid in spaces.pids_in(state["space"]) if pid != state["pid"]]
+        return [(pid, started) for pid, started in there if started is not None and spaces.kill(pid, started, signal.SIGSTOP)]
 
-    def thaw_whole(self, pids):
-        for pid in pids:
-            spaces.kill(pid, spaces.start_time(pid), signal.SIGCONT)
+    def thaw_whole(self, stopped):
+        for pid, started in stopped:
+            spaces.kill(pid, started, signal.SIGCONT)
 
     def arm(self, point):
         """From now on the next hamond of this host that passes that fault point ends (or stops): "kill sent fence-intent".
