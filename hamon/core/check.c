@@ -24,7 +24,8 @@ static void host_check(const struct core *core, const struct host *host)
 		assert(host->fact.certificate.method != PROOF_NONE &&
 		       host->fact.certificate.epoch == host->fact.epoch);
 	/* A device is told to act only for a host that is lost and whose intent is recorded. */
-	if (host->fence_op && core->role == ROLE_ACTIVE && host->fact.state == HOST_LOST)
+	if (host->fence_op && host->fence_epoch == host->fact.epoch && core->role == ROLE_ACTIVE &&
+	    host->fact.state == HOST_LOST)
 		assert(host->fact.fence_intent && host_committed(core, host));
 	assert(host->acked <= core->seq || !core->synced);
 }

@@ -155,6 +155,8 @@ static bool host_may_be_admitted(struct core *core, struct host *host)
 	else if (host->fact.state == HOST_QUARANTINED &&
 		 incident_under_way(core, host->fact.incident))
 		why = "its instances are being started elsewhere";
+	else if (host->fence_op)
+		why = "a power-off of an earlier fencing is still under way";
 	text_copy(host->reason, sizeof(host->reason), why ? why : "");
 	return !why;
 }
@@ -386,6 +388,7 @@ static void fence_begin(struct core *core, struct host *host)
 		host->fence_level = 1;
 	host->fence_begun = true;
 	host->fence_op = core->next_op++;
+	host->fence_epoch = host->fact.epoch;
 	act = action_add(core, ACT_FENCE);
 	act->fence.op = host->fence_op;
 	act->fence.host = &host->fact;
@@ -406,7 +409,6 @@ static void host_came_back(struct core *core, struct host *host)
 
 		text_format(detail, sizeof(detail), "boot %.8s is over, the host itself announces boot %.8s",
 			    host->fact.boot_id, host->report.boot_id);
-		host->fence_op = 0;
 		host_certify(core, host, PROOF_NEW_BOOT, "", detail);
 		return;
 	}
@@ -506,6 +508,9 @@ void host_fence_result(struct core *core, const struct core_event *event)
 		return; /* of a term that is over: its helper was ended, its host waits for late_until_ms */
 	host->fence_op = 0;
 	if (core->role != ROLE_ACTIVE || host->fact.state != HOST_LOST)
+		return;
+	/* It was for a boot that is over: what it read says nothing of this one. */
+	if (host->fence_epoch != host->fact.epoch)
 		return;
 	if (event->fence.off) {
 		host_certify(core, host, PROOF_FENCE_DEVICE, event->fence.device, event->fence.detail);

@@ -143,7 +143,6 @@ static void confirm_fenced(struct core *core, const struct core_request *request
 		refuse(core, request, "nothing-to-confirm", text, "");
 		return;
 	}
-	host->fence_op = 0;
 	host_certify(core, host, PROOF_PERSON, request->who, request->reason);
 	text_format(text, sizeof(text), "%s is taken for dead on your word", host->config.name);
 	accept(core, request, text, host->fact.incident);

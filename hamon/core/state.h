@@ -51,6 +51,7 @@ struct host {
 	uint64_t failed_ms;              /* when this member heard of its loss; 0: not lost, or that is unknown */
 	uint64_t failed_epoch;           /* the epoch that was lost then */
 	uint64_t fence_op;               /* under way, else 0 */
+	uint64_t fence_epoch;            /* that fence_op is for */
 	uint32_t fence_level;            /* of fence_op, or the next one to try */
 	uint64_t fence_again_ms;
 	uint64_t fence_backoff_ms;

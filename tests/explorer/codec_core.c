@@ -34,9 +34,11 @@ static void host_walk(struct codec *c, struct core *core, struct host *host, siz
 	ONLY(candidate, host->promised_blank, N(host->promised_blank));
 	AGE(host->snapshot_ms, 1000);
 	END(host->late_until_ms);
+	AGE(host->failed_ms, 1);
+	N(host->failed_epoch);
 	op_walk(c, &host->fence_op, op_fence(slot));
+	ONLY(host->fence_op, host->fence_epoch, N(host->fence_epoch));
 	/* A new term begins with these as they are at first. */
-	ONLY(active, host->failed_ms, AGE(host->failed_ms, 1));
 	ONLY(active, host->fence_level, N(host->fence_level));
 	ONLY(active, host->fence_again_ms, END(host->fence_again_ms));
 	ONLY(active, host->fence_backoff_ms, N(host->fence_backoff_ms));
@@ -100,6 +102,7 @@ static void persists_walk(struct codec *c, struct core *core)
 
 static void gates_walk(struct codec *c, struct core *core)
 {
+	N(core->n_gates);
 	for (size_t i = 0; i < GUESTS_MAX; i++) {
 		struct gate_wait *wait = &core->gates[i];
 
@@ -117,6 +120,7 @@ static void gates_walk(struct codec *c, struct core *core)
 
 static void own_walk(struct codec *c, struct core *core)
 {
+	N(core->n_own);
 	for (size_t i = 0; i < GUESTS_MAX; i++) {
 		N(core->own[i].used);
 		if (core->own[i].used)
@@ -227,16 +231,23 @@ static void config_fill(struct core *core)
 	}
 }
 
-/* Everything of the core that a small cluster uses; the rest of its tables stays as it was made: free. */
+#define FILL(from, to) memset((uint8_t *)core + (from), with, (to) - (from))
+#define BEHIND(array) (offsetof(struct core, array) + sizeof(core->array))
+
+/* Everything of the core that a small cluster uses, and whatever may be added between its tables; what lies further back in
+ * those is free, as it was made. */
 static void core_fill(struct core *core, int with)
 {
-	memset(core, with, offsetof(struct core, persists));
+	FILL(0, offsetof(struct core, persists));
+	FILL(BEHIND(persists), offsetof(struct core, hosts[HOSTS]));
+	FILL(BEHIND(hosts), offsetof(struct core, instances[GUESTS_MAX]));
+	FILL(BEHIND(instances), offsetof(struct core, incidents));
+	FILL(BEHIND(incidents), offsetof(struct core, own[GUESTS_MAX]));
+	FILL(BEHIND(own), offsetof(struct core, gates[GUESTS_MAX]));
+	FILL(BEHIND(gates), offsetof(struct core, replies));
+	FILL(BEHIND(replies), offsetof(struct core, staged));
 	core->persist_head = 0;
-	memset(&core->cluster, with, sizeof(core->cluster));
-	memset(core->hosts, with, sizeof(core->hosts[0]) * HOSTS);
-	memset(core->instances, with, sizeof(core->instances[0]) * GUESTS_MAX);
-	memset(core->own, with, sizeof(core->own[0]) * GUESTS_MAX);
-	memset(core->gates, with, sizeof(core->gates[0]) * GUESTS_MAX);
+	core->n_replies = 0;
 	core->n_staged = core->n_staged_notes = core->n_verdicts = 0;
 	core->staged_strong = false;
 	core->two_node = core->provisional = core->was_synced = false;
@@ -281,6 +292,7 @@ void core_blank(struct core *core, size_t host, uint32_t boot)
 	core->n_persists = 0;
 	core->next_persist = 0;
 	core->self = -1;
+	core->n_own = core->n_gates = 0;
 	core->settings.self = (uint32_t)host + 1;
 	text_format(core->settings.boot_id, sizeof(core->settings.boot_id), "h%zu-boot%u", host + 1, boot);
 	for (size_t i = 0; i < GUESTS_MAX; i++)

@@ -133,6 +133,14 @@ static uint64_t next_deadline(const struct model *m)
 	return least;
 }
 
+/* An `off` whose sender is gone arrives within its bound, or never. */
+static void orphans_age(struct model *m, uint64_t ms)
+{
+	for (size_t t = 0; t < HOSTS; t++)
+		if (m->orphan_ms[t])
+			m->orphan_ms[t] = (uint16_t)(m->orphan_ms[t] + ms);
+}
+
 /* Time passes for all, to the first deadline of any; those whose deadline it is are woken, in the order of their numbers. */
 static void pass(struct model *m)
 {
@@ -143,9 +151,7 @@ static void pass(struct model *m)
 			m->down_passes++;
 			break;
 		}
-	for (size_t t = 0; t < HOSTS; t++)
-		if (m->orphan_ms[t])
-			m->orphan_ms[t] = (uint16_t)(m->orphan_ms[t] + ms);
+	orphans_age(m, ms);
 	for (size_t h = 0; h < HOSTS; h++)
 		if (host_runs(m, h))
 			host_step(m, h, core_info(m->hosts[h].core)->deadline_ms == ms ? STEP_TICK : STEP_SHIFT, ms);
@@ -154,8 +160,10 @@ static void pass(struct model *m)
 static void fence_off(struct model *m, size_t h, size_t target)
 {
 	m->hosts[h].fencing[target] = FENCING_READS_OFF;
-	if (m->hosts[target].power)
-		power_off(m, target, 0, 0);
+	if (!m->hosts[target].power)
+		return;
+	oracle_off(m, target);
+	power_off(m, target, 0, 0);
 }
 
 static void start_ask(struct model *m, size_t h, size_t guest)
@@ -327,8 +335,10 @@ static void move_take(struct model *m, const struct move *move)
 	case MOVE_ORPHAN_OFF:
 	case MOVE_ORPHAN_NEVER:
 		m->orphan_ms[h] = 0;
-		if (move->kind == MOVE_ORPHAN_OFF && host->power)
-			power_off(m, h, 0, 0);
+		if (move->kind == MOVE_ORPHAN_NEVER || !host->power)
+			break;
+		oracle_off(m, h);
+		power_off(m, h, 0, 0);
 		break;
 	case MOVE_HEAL:
 		host->cut = false;
@@ -352,6 +362,7 @@ static void move_take(struct model *m, const struct move *move)
 		cut(m, h, about, move->more);
 		break;
 	case MOVE_EARLY:
+		orphans_age(m, core_info(host->core)->deadline_ms);
 		host_step(m, h, STEP_TICK, core_info(host->core)->deadline_ms);
 		break;
 	case MOVE_FENCE_TOLD:

@@ -169,6 +169,7 @@ void model_start_guests(struct model *m);
 /* oracle.c: after a move, and before an effect. They set model_wrong. */
 void oracle_check(struct model *m);
 void oracle_fence(const struct model *m, size_t host, size_t target);
+void oracle_off(const struct model *m, size_t target);
 void oracle_start(struct model *m, size_t host, size_t guest);
 void oracle_gate(struct model *m, size_t host, size_t guest);
 void oracle_send(const struct model *m, size_t host, uint32_t message);

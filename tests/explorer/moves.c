@@ -140,6 +140,15 @@ static void add_mishaps(struct list *list, const struct model *m, size_t h)
 	}
 }
 
+/* An `off` that is still to come arrives within its bound, or never. */
+static bool orphans_allow(const struct model *m, uint64_t ms)
+{
+	for (size_t t = 0; t < HOSTS; t++)
+		if (m->orphan_ms[t] && m->orphan_ms[t] + ms >= LATE_EFFECT_MS)
+			return false;
+	return true;
+}
+
 static bool may_pass(const struct model *m)
 {
 	uint64_t least = UINT64_MAX;
@@ -152,11 +161,7 @@ static bool may_pass(const struct model *m)
 	for (size_t h = 0; h < HOSTS; h++)
 		if (m->hosts[h].power && !host_runs(m, h) && m->down_passes >= DOWN_PASSES_MAX)
 			return false;
-	/* An `off` that is still to come arrives within its bound, or never. */
-	for (size_t t = 0; t < HOSTS; t++)
-		if (m->orphan_ms[t] && m->orphan_ms[t] + least >= LATE_EFFECT_MS)
-			return false;
-	return true;
+	return orphans_allow(m, least);
 }
 
 /* --- the order of what goes on by itself --- */
@@ -240,7 +245,8 @@ size_t model_moves(const struct model *m, struct move moves[MOVES_MAX])
 		add_ends(&list, m, h);
 		if (m->hosts[h].power)
 			add_mishaps(&list, m, h);
-		if (!rests && fault_left(m, FAULT_EARLY) && host_runs(m, h) && m->hosts[h].loaded)
+		if (!rests && fault_left(m, FAULT_EARLY) && host_runs(m, h) && m->hosts[h].loaded &&
+		    orphans_allow(m, core_info(m->hosts[h].core)->deadline_ms))
 			add(&list, MOVE_EARLY, h, 0, 0);
 	}
 	return list.n;

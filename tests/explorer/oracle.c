@@ -115,6 +115,18 @@ void oracle_fence(const struct model *m, size_t host, size_t target)
 		violation("h%zu fences h%zu, and its intent is on the disks of %zu of %d hosts", host + 1, target + 1, n, HOSTS);
 }
 
+/* An `off` is for a boot that is lost: one that was admitted since is not to be hit by it, however late it comes. */
+void oracle_off(const struct model *m, size_t target)
+{
+	size_t n = 0;
+
+	for (size_t h = 0; h < HOSTS; h++)
+		n += store_info(m->hosts[h].store)->admitted_boot[target] == m->hosts[target].boot;
+	if (n * 2 > HOSTS)
+		violation("an off hits h%zu in boot %u, which is admitted on the disks of %zu of %d hosts", target + 1,
+			  m->hosts[target].boot, n, HOSTS);
+}
+
 void oracle_start(struct model *m, size_t host, size_t guest)
 {
 	size_t n = places_durable(m, guest, core_info(m->hosts[host].core)->place[guest].version);

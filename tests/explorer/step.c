@@ -196,7 +196,7 @@ static void info_fill(struct core_info *info)
 		info->host_state[h] = (uint8_t)fact->state;
 		info->host_version[h] = fact->version;
 		if (fact->state == HOST_DEAD || fact->state == HOST_QUARANTINED)
-			info->dead_boot[h] = (uint8_t)(fact->certificate.boot_id[0] ? atoi(fact->certificate.boot_id + 7) : 0);
+			info->dead_boot[h] = BOOT_OF(fact->certificate.boot_id);
 	}
 	for (size_t i = 0; i < scratch->n_instances; i++) {
 		const struct instance *inst = &scratch->instances[i];

@@ -7,6 +7,9 @@
 
 #include "tests/explorer/codec.h"
 
+/* The number of the boot that a boot id names: hH-bootN. */
+#define BOOT_OF(boot_id) ((uint8_t)((boot_id)[0] ? atoi((boot_id) + 7) : 0))
+
 enum step_kind {
 	STEP_START,     /* a new process: arg = host | boot << 8 | run << 16 */
 	STEP_LOADED,    /* arg: number of a store */
@@ -69,7 +72,7 @@ struct core_info {
 /* What is durable on one host. */
 struct store_info {
 	uint64_t promised, facts_term;
-	uint8_t intent[HOSTS];
+	uint8_t admitted_boot[HOSTS]; /* the boot that is admitted and not to be fenced, or 0 */
 	struct fact_version host_version[HOSTS];
 	struct {
 		uint8_t known, owner;

@@ -1,5 +1,6 @@
 /* What is durable: rows of facts, one of each kind and key; a write gives the row that follows. */
 #include <assert.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/explorer/step.h"
@@ -120,7 +121,8 @@ static void info_fill(uint32_t store, struct store_info *info)
 
 		fact_get(row[HEAD + i], &ref, &space);
 		if (ref.kind == FACT_HOST) {
-			info->intent[space.as.host.nodeid - 1] = space.as.host.fence_intent;
+			if (space.as.host.state == HOST_ADMITTED && !space.as.host.fence_intent)
+				info->admitted_boot[space.as.host.nodeid - 1] = BOOT_OF(space.as.host.boot_id);
 			info->host_version[space.as.host.nodeid - 1] = space.as.host.version;
 		} else if (ref.kind == FACT_PLACE) {
 			size_t g = guest_of(space.as.place.uuid);

@@ -266,6 +266,28 @@ static void who_comes_back_waits_for_the_power_off_under_way(void)
 	alone_end();
 }
 
+/* The new boot proves the old one dead, and does not call the `off` back that was meant for that: it hits whatever is up. */
+static void a_new_boot_waits_for_the_power_off_under_way(void)
+{
+	uint64_t term;
+
+	fence_3();
+	term = view().term << 16 | 1;
+	alone_present(true, 3, all_3);
+	hear_beat(3, true, term);
+	hear_report(3, "b3-2", false, INSTANCE_ABSENT);
+	hear_beat(3, true, term);
+	live(3000);
+	CHECK_INT(host_now(3).state, HOST_QUARANTINED);
+	CHECK_INT(host_now(3).certificate.method, PROOF_NEW_BOOT);
+	fence_end(false);
+	hear_beat(3, true, term);
+	live(1000);
+	CHECK_INT(host_now(3).state, HOST_ADMITTED);
+	CHECK_INT(host_now(3).epoch, 2);
+	alone_end();
+}
+
 static void who_comes_back_waits_for_one_of_an_earlier_coordinator(void)
 {
 	lead_3(3);
@@ -501,6 +523,7 @@ int main(void)
 	RUN(a_certificate_of_a_member_is_not_used);
 	RUN(a_person_confirms_only_what_can_be);
 	RUN(who_comes_back_waits_for_the_power_off_under_way);
+	RUN(a_new_boot_waits_for_the_power_off_under_way);
 	RUN(who_comes_back_waits_for_one_of_an_earlier_coordinator);
 	RUN(who_comes_back_waits_for_one_that_a_member_sent);
 	RUN(who_runs_what_went_elsewhere_is_not_admitted);
