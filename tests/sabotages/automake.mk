@@ -1,7 +1,10 @@
 # tests/sabotages: deliberate faults, each of which a test must notice
 EXTRA_DIST += tests/sabotage tests/setup.sh tests/sabotages
 dist_check_SCRIPTS += tests/sabotages/short_test.sh
+# It makes a build of its own, whatever the options of this one are.
+if !LIBFUZZER
 TESTS += tests/sabotages/short_test.sh
+endif
 
 # What a core alone says and does, told by hand.
 check_PROGRAMS += tests/unit/core_member_test tests/unit/core_coordinator_test

@@ -396,7 +396,7 @@ class Flood(AlertCase):
     def test_with_a_hanging_agent(self):
         self.agent("hang", "echo $$ >> %s; exec sleep 1000" % self.path("pids"))
         self.agent("good", "echo $HAMON_SEQ >> %s" % self.path("out"))
-        alert = self.start(max_records=1000)
+        alert = self.start(max_records=1000, timeout_ms=3600000) # it must not end before the flood does
         alert.wait(agents=2)
         for i in range(100):  # this would block, if it did not read
             alert.send(*[record(i * 100 + j, severity="info", text="x" * 500) for j in range(1, 101)])
