@@ -88,7 +88,8 @@ void host_certify(struct core *core, struct host *host, enum proof_method method
 	text_copy(cert->boot_id, sizeof(cert->boot_id), host->fact.boot_id);
 	text_copy(cert->detail, sizeof(cert->detail), detail);
 	host->fact.state = HOST_DEAD;
-	host->fact.fence_intent = false;
+	/* Proven in another way while an `off` is on its way: the next coordinator must know of that. */
+	host->fact.fence_intent = host->fence_op || core->now_ms < host->late_until_ms;
 	host->doubted_ms = 0;
 	host->reason[0] = '\0';
 	incident->certified_ms = core->now_ms;
@@ -278,6 +279,7 @@ static void host_lose(struct core *core, struct host *host)
 	struct incident_fact *incident = incident_open(core, host);
 
 	host->fact.state = HOST_LOST;
+	host->fact.fence_intent = false;
 	host->fact.released = false;
 	host->failed_ms = core->now_ms;
 	host->failed_epoch = host->fact.epoch;

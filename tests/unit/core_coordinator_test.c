@@ -280,6 +280,7 @@ static void a_new_boot_waits_for_the_power_off_under_way(void)
 	live(3000);
 	CHECK_INT(host_now(3).state, HOST_QUARANTINED);
 	CHECK_INT(host_now(3).certificate.method, PROOF_NEW_BOOT);
+	CHECK(host_now(3).fence_intent); /* so that the next coordinator waits too */
 	fence_end(false);
 	hear_beat(3, true, term);
 	live(1000);
