@@ -70,7 +70,7 @@ struct host_fact {
 	bool maintenance;
 	bool forgotten;                  /* removed for good by a person */
 	bool released;                   /* a person lets this failure pass the brake */
-	bool fence_intent;               /* a fencing of this epoch is wanted and may be under way */
+	bool fence_intent;               /* a fencing of this epoch is wanted; or, once it is proven dead, may still arrive */
 	char incident[CORE_INCIDENT_SIZE];
 	char nonce[CORE_NONCE_SIZE];     /* in the beacons that the host writes now */
 	char nonce_before[CORE_NONCE_SIZE];

@@ -153,7 +153,7 @@ static void show(struct story *st)
 			fprintf(st->said_file, "%s: %s, epoch %llu%s%s%s%s\n", host.name,
 				host_state_name(host.fact->state), (unsigned long long)host.fact->epoch,
 				host.fact->maintenance ? ", in maintenance" : "",
-				host.fact->fence_intent ? ", to be fenced" : "",
+				host.fact->fence_intent && host.fact->state == HOST_LOST ? ", to be fenced" : "",
 				host.reason[0] ? ": " : "", host.reason);
 	for (size_t g = 1; g <= w->n_guests; g++) {
 		if (!instance_view(w, g, &inst))
