@@ -138,6 +138,9 @@ static void store_on_line(void *user, struct helper *helper, struct json_object 
 			  (unsigned long long)json_u64_or(obj, "fsync_us", 0));
 		fault_persisted(event.persisted.persist_id);
 		daemon_event(d, &event);
+		/* It can write again. What was not handed to it meanwhile is missing, so it begins anew, as after its end. */
+		if (!d->store_loaded && d->store_error[0] && d->store)
+			helper_kill(d->store);
 	} else if (!strcmp(type, "loading")) {
 		loading_take(d, obj);
 	} else if (!strcmp(type, "loaded")) {

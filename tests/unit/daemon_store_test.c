@@ -13,7 +13,7 @@
 static struct daemon d;
 static struct helper_spec writer;
 static struct hamon_config config;
-static unsigned int started;
+static unsigned int started, killed;
 static int send_fails;
 static struct json_object *request; /* the last one that was sent */
 static struct core_event told[8];
@@ -34,6 +34,11 @@ int helper_send_json(struct helper *helper, struct json_object *obj)
 	json_object_put(request);
 	request = send_fails ? NULL : json_object_get(obj);
 	return send_fails;
+}
+
+void helper_kill(struct helper *helper)
+{
+	killed++;
 }
 
 void daemon_event(struct daemon *daemon, const struct core_event *event)
@@ -98,7 +103,7 @@ static void begin(void)
 	d.config = &config;
 	d.core = core_new(&settings);
 	CHECK(d.core);
-	n_told = started = 0;
+	n_told = started = killed = 0;
 	send_fails = 0;
 	notes_alert = false;
 	store_start(&d);
@@ -245,8 +250,28 @@ static void a_large_store_comes_in_parts(void)
 	end();
 }
 
+/* A disk that was full and is not any more: nobody has to restart the daemon. */
+static void a_store_that_can_write_again_is_read_again(void)
+{
+	begin_loaded();
+	says("{\"type\":\"persisted\",\"seq\":1}");
+	CHECK_INT(killed, 0);
+	says("{\"type\":\"error\",\"seq\":2,\"error_class\":\"full\",\"error\":\"disk is full\"}");
+	CHECK(!d.store_loaded);
+	says("{\"type\":\"persisted\",\"seq\":2}");
+	CHECK_INT(killed, 1);
+	writer.on_exit(writer.user, (struct helper *)&writer, 0, HELPER_EXITED);
+	store_tick(&d);
+	CHECK_INT(started, 2);
+	says("{\"type\":\"loaded\",\"ok\":true,\"meta\":{\"promised\":131073,\"facts_term\":65537},\"facts\":[],\"defs\":[]}");
+	CHECK(d.store_loaded);
+	CHECK(!d.store_error[0]);
+	end();
+}
+
 int main(void)
 {
+	RUN(a_store_that_can_write_again_is_read_again);
 	RUN(what_is_asked_is_whole);
 	RUN(only_what_is_durable_is_acknowledged);
 	RUN(a_store_that_cannot_be_read_is_none);
