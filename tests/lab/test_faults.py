@@ -390,6 +390,7 @@ def nothing_without_a_majority(cluster, mend):
 
 @pytest.mark.scenario(39)
 @pytest.mark.lab(boot=False)
+@pytest.mark.long
 def test_full_store(cluster):
     host = cluster.host("h3")
     cluster.lab.each(lambda one: one.boot(["corosync", "libvirtd"] if one is host else None))
