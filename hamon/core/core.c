@@ -137,6 +137,8 @@ static void quorum_take(struct core *core, const struct core_event *event)
 		host->present = present;
 		host->ever_present |= present;
 	}
+	if (event->quorum.quorate && !core->quorate)
+		core->quorate_since_ms = core->now_ms;
 	core->quorate = event->quorum.quorate;
 	if (!core->quorate) {
 		/* When a network heals, hosts come back one by one: each has the start grace to be seen again. */

@@ -66,11 +66,15 @@ static void provisional_end(struct core *core)
 }
 
 /*
- * Of two hosts the one that proves the other dead commits alone from here on. The other may have written facts of a later term before
- * it died, alone and committed by nobody: where the two are merged, these facts win.
+ * Of two hosts the one that has proven the other dead commits alone while it is away. The other may write facts of a later term, alone
+ * and committed by nobody: where the two are merged, the facts of the one that could commit win.
  */
-static void alone_outrank(struct core *core)
+void alone_outrank(struct core *core)
 {
+	for (size_t i = 0; i < core->n_hosts; i++)
+		if (core->hosts[i].configured && !core->hosts[i].fact.forgotten && core->hosts[i].present &&
+		    core->hosts[i].daemon && (int)i != core->self)
+			return;
 	core->facts_term = core->stored_facts_term = core->promised | TERM_ALONE;
 }
 
@@ -102,7 +106,7 @@ void host_certify(struct core *core, struct host *host, enum proof_method method
 		   device[0] ? " " : "", device, detail);
 	if (core->provisional)
 		provisional_end(core);
-	else if (core->two_node && !(host->present && host->daemon))
+	else if (core->two_node)
 		alone_outrank(core);
 }
 
@@ -365,13 +369,18 @@ static void host_evaluate_admitted(struct core *core, struct host *host)
 static bool watchdog_expired(struct core *core, struct host *host, uint64_t *ret_at_ms)
 {
 	const struct watchdog_attestation *att = &host->attestation;
-	uint64_t bound_ms;
+	uint64_t bound_ms, from_ms = host->attested_ms;
 
 	if (!host->attested || !att->armed || strcmp(att->boot_id, host->fact.boot_id))
 		return false;
 	bound_ms = att->lease_ms + att->watchdog_ms;
 	bound_ms += bound_ms * WATCHDOG_DRIFT_PERMILLE / 1000 + WATCHDOG_MARGIN_MS;
-	*ret_at_ms = host->attested_ms + bound_ms;
+	/* A majority without this member may have heard it later: only since this one is quorate without it nobody does. */
+	if (host->absent_since_ms > from_ms)
+		from_ms = host->absent_since_ms;
+	if (core->quorate_since_ms > from_ms)
+		from_ms = core->quorate_since_ms;
+	*ret_at_ms = from_ms + bound_ms;
 	return core->now_ms >= *ret_at_ms;
 }
 
@@ -397,10 +406,22 @@ static void fence_begin(struct core *core, struct host *host)
 	act->fence.level = host->fence_level;
 }
 
+static void incident_end(struct core *core, struct host *host, const char *why)
+{
+	struct incident_fact *incident = incident_find(core, host->fact.incident);
+
+	if (incident) {
+		incident->state = INCIDENT_CLOSED;
+		incident->closed_ms = core->now_ms;
+		text_copy(incident->reason, sizeof(incident->reason), why);
+		stage_incident(core, incident);
+	}
+	host->fact.incident[0] = '\0';
+	host->reason[0] = '\0';
+}
+
 static void host_came_back(struct core *core, struct host *host)
 {
-	struct incident_fact *incident;
-
 	if (!host->daemon || !host->report_known) {
 		text_copy(host->reason, sizeof(host->reason),
 			  "back in the membership, its hamond has not spoken yet");
@@ -417,21 +438,13 @@ static void host_came_back(struct core *core, struct host *host)
 	if (host->fence_op || (host->fence_begun && core->now_ms < host->late_until_ms) ||
 	    core->now_ms < host->late_until_ms)
 		return; /* an `off` may still hit it: its outcome decides */
-	incident = incident_find(core, host->fact.incident);
 	host->fact.state = HOST_ADMITTED;
 	host->fact.fence_intent = false;
 	stage_host(core, host);
 	note_stage(core, "fence-cancelled", NOTE_NOTICE, host->fact.incident, host, NULL,
 		   "%s is back in the same boot: its fencing is cancelled",
 		   host->config.name);
-	if (incident) {
-		incident->state = INCIDENT_CLOSED;
-		incident->closed_ms = core->now_ms;
-		text_copy(incident->reason, sizeof(incident->reason), "came back in the same boot");
-		stage_incident(core, incident);
-	}
-	host->fact.incident[0] = '\0';
-	host->reason[0] = '\0';
+	incident_end(core, host, "came back in the same boot");
 }
 
 static void intent_stage(struct core *core, struct host *host, struct incident_fact *incident)
@@ -535,11 +548,42 @@ void host_fence_result(struct core *core, const struct core_event *event)
 		    "every fence level failed: nothing of it is started until a retry succeeds or `hamonctl confirm-fenced`");
 }
 
+/*
+ * It speaks, in the very boot that is certified dead: the certificate is wrong, and would be believed as soon as the host leaves the
+ * membership. It is void; what was not moved on its word belongs to the host as before.
+ */
+static void certificate_void(struct core *core, struct host *host)
+{
+	note_stage(core, "fence-contradiction", NOTE_ALERT, host->fact.incident, host, NULL,
+		   "%s is alive in the boot that %s certified dead: that is void; check that its fence device belongs to it",
+		   host->config.name, host->fact.certificate.device[0] ? host->fact.certificate.device :
+		   proof_method_name(host->fact.certificate.method));
+	memset(&host->fact.certificate, 0, sizeof(host->fact.certificate));
+	host->fact.state = HOST_ADMITTED;
+	host->doubted_ms = 0;
+	stage_host(core, host);
+	incident_end(core, host, "it was alive all the time");
+	for (size_t i = 0; i < core->n_instances; i++)
+		instance_stays(core, &core->instances[i], host);
+}
+
+static bool certificate_is_refuted(const struct core *core, const struct host *host)
+{
+	return host->doubted_ms && host->daemon && host->report_known &&
+		core->now_ms >= host->doubted_ms + 2 * DOUBT_PATIENCE_MS &&
+		host->heard_ms >= host->doubted_ms + DOUBT_PATIENCE_MS && host->instances_known &&
+		!host_runs_foreign(core, host) && !incident_under_way(core, host->fact.incident);
+}
+
 static void host_evaluate_dead(struct core *core, struct host *host)
 {
 	if (certificate_is_doubted(host)) {
 		if (!host->doubted_ms)
 			host->doubted_ms = core->now_ms;
+		if (certificate_is_refuted(core, host)) {
+			certificate_void(core, host);
+			return;
+		}
 		if (host->daemon && core->now_ms >= host->doubted_ms + DOUBT_PATIENCE_MS)
 			reason_note(core, host, NOTE_ALERT, "fence-contradiction",
 				    "certified dead, yet alive in that very boot: nothing more of it is started; check that its fence device belongs to it");

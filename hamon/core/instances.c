@@ -53,7 +53,7 @@ static void hold(struct core *core, struct instance *inst, enum phase phase, con
 }
 
 /* Nobody else can still run it: its old owner is certified, or nobody has it. */
-static bool owner_is_over(struct core *core, const struct instance *inst)
+bool owner_is_over(struct core *core, const struct instance *inst)
 {
 	const struct host *owner = owner_of(core, inst);
 	const struct host *joint;
@@ -161,6 +161,17 @@ static void instance_place(struct core *core, struct instance *inst)
 		hold(core, inst, PHASE_HELD, why);
 		break;
 	}
+}
+
+/* The certificate of its host was wrong: what waited only because of it runs there, or is started there. */
+void instance_stays(struct core *core, struct instance *inst, const struct host *host)
+{
+	if (inst->spec.deleted || !inst->has_place || inst->place.owner != host->config.nodeid ||
+	    inst->place.owner_epoch != host->fact.epoch || inst->place.released ||
+	    (inst->place.phase != PHASE_WAITING && inst->place.phase != PHASE_HELD))
+		return;
+	inst->place.reason[0] = '\0';
+	phase_set(core, inst, PHASE_SETTLED);
 }
 
 static void joint_evaluate(struct core *core, struct instance *inst)

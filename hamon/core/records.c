@@ -188,6 +188,8 @@ void record_flush(struct core *core)
 		return;
 	assert(core->role == ROLE_ACTIVE);
 	core->seq++;
+	if (core->two_node && core->staged_strong && !core->provisional)
+		alone_outrank(core);
 	if (core->staged_strong && !core->strong_seq)
 		core->strong_seq = core->seq;
 	assert(core->n_refs + core->n_staged <= sizeof(core->refs) / sizeof(core->refs[0]));

@@ -225,6 +225,12 @@ static bool evacuate_refused(struct core *core, const struct core_request *reque
 		       "wait for its fencing, or `hamonctl confirm-fenced` once it is off");
 		return true;
 	}
+	if (!owner_is_over(core, inst)) {
+		text_format(text, sizeof(text), "%s was being migrated to %s, which may run it", inst->spec.name,
+			    host_name(core, inst->place.joint));
+		refuse(core, request, "host-alive", text, "wait until that is known");
+		return true;
+	}
 	if (inst->place.phase == PHASE_ASSIGNED || inst->place.phase == PHASE_REVOKING) {
 		text_format(text, sizeof(text), "%s is being started on %s already", inst->spec.name,
 			    owner ? owner->config.name : "another host");
@@ -312,7 +318,7 @@ static void evacuate(struct core *core, const struct core_request *request)
 		    inst->place.wish != WISH_RUNNING)
 			continue;
 		if (inst->place.phase == PHASE_ASSIGNED || inst->place.phase == PHASE_REVOKING ||
-		    !host_epoch_is_dead(&core->hosts[slot], inst->place.owner_epoch))
+		    !host_epoch_is_dead(&core->hosts[slot], inst->place.owner_epoch) || !owner_is_over(core, inst))
 			continue;
 		/* What cannot be moved is left as it is: the plan has told the reason, and the others go on. */
 		if ((request->on || list_has(request->accept_loss, inst->spec.name) ||

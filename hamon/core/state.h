@@ -166,6 +166,7 @@ struct core {
 	uint64_t coordinator_heard_ms;
 	uint64_t no_coordinator_since_ms;
 	uint64_t quorum_changed_ms;
+	uint64_t quorate_since_ms;
 	uint64_t election_ms;
 	uint64_t active_since_ms;
 	uint64_t seq;                    /* last record applied */
@@ -299,11 +300,14 @@ void host_fence_result(struct core *core, const struct core_event *event);
 void host_certify(struct core *core, struct host *host, enum proof_method method,
 		  const char *device, const char *detail);
 bool host_epoch_is_dead(const struct host *host, uint64_t epoch);
+void alone_outrank(struct core *core);
 uint64_t hosts_deadline(const struct core *core);
 
 /* instances.c: what becomes of each instance */
 void instances_evaluate(struct core *core);
 void incidents_evaluate(struct core *core);
+bool owner_is_over(struct core *core, const struct instance *inst);
+void instance_stays(struct core *core, struct instance *inst, const struct host *host);
 void instance_assign_by_hand(struct core *core, struct instance *inst, int slot);
 void instance_report_receive(struct core *core, int slot, const struct instance_report *report);
 void instance_result_receive(struct core *core, const struct core_message *msg);

@@ -113,13 +113,14 @@ static bool event_is_alive(struct world *w, struct world_event *ev)
 		return true;
 	if (!host->power || host->boots != ev->boot)
 		return false;
+	/* A view is the newest or nothing. */
+	if ((ev->what == HAPPEN_VIEW_QUORUM || ev->what == HAPPEN_VIEW_MEMBERS || ev->what == HAPPEN_RING) &&
+	    ev->view != w->view)
+		return false;
 	if (!host->daemon)
 		return needs_no_daemon(ev->what);
 	if (ev->run && ev->run != host->runs)
 		return false;
-	/* A view is the newest or nothing. */
-	if (ev->what == HAPPEN_VIEW_QUORUM || ev->what == HAPPEN_VIEW_MEMBERS || ev->what == HAPPEN_RING)
-		return ev->view == w->view;
 	if (ev->what == HAPPEN_MESSAGE)
 		return message_is_deliverable(w, ev);
 	return true;

@@ -203,6 +203,18 @@ static void flap(struct world *w, const struct fault *fault, size_t host, struct
 	}
 }
 
+/* It is back just when its fencing is under way; its device may be another one than people think. */
+static void blip(struct world *w, const struct plan *plan, const struct fault *fault, size_t host, struct ends *ends)
+{
+	uint64_t fences = w->fences;
+
+	w->hosts[host - 1].device = fault->value & 1 ? DEVICE_EMPTY : DEVICE_SLOW;
+	world_side(w, host, 9);
+	for (int i = 0; i < 120 && w->fences == fences && !w->failed; i++)
+		run_with_ends(w, plan, ends, 50);
+	world_side(w, host, 0);
+}
+
 static void device_set(struct world *w, const struct fault *fault, size_t host)
 {
 	struct world_host *device_of = &w->hosts[host - 1];
@@ -415,6 +427,9 @@ void fault_apply(struct world *w, const struct plan *plan, const struct fault *f
 	case FAULT_FLAP:
 		flap(w, fault, host, ends);
 		break;
+	case FAULT_BLIP:
+		blip(w, plan, fault, host, ends);
+		break;
 	case FAULT_HEAL:
 		for (size_t h = 1; h <= w->n_hosts; h++)
 			world_side(w, h, 0);
@@ -437,6 +452,11 @@ void fault_apply(struct world *w, const struct plan *plan, const struct fault *f
 /* All faults end: the hosts have power, reach each other, and whatever was broken is mended. */
 void faults_end(struct world *w, const struct plan *plan, struct ends *ends)
 {
+	for (size_t h = 1; h <= w->n_hosts; h++) {
+		world_resume(w, h, false);
+		world_freeze(w, h, false);
+		world_libvirt_hang(w, h, false);
+	}
 	for (size_t i = 0; i < ends->n; i++)
 		if (ends->ends[i].kind != FAULT_FLAP)
 			end_apply(w, plan, &ends->ends[i]);
@@ -447,8 +467,6 @@ void faults_end(struct world *w, const struct plan *plan, struct ends *ends)
 	world_heal(w);
 	for (size_t h = 1; h <= w->n_hosts; h++) {
 		w->hosts[h - 1].device = DEVICE_GOOD;
-		world_resume(w, h, false);
-		world_freeze(w, h, false);
 		world_corosync(w, h, true);
 		world_power_on(w, h);
 		world_daemon_start(w, h);

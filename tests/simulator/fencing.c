@@ -29,6 +29,8 @@ static void fence_answer(struct world *w, const struct world_event *ev, bool ok,
 	done->helpers = ev->helpers;
 	done->run = ev->run;
 	done->boot = ev->boot;
+	done->target = ev->target;
+	done->by_core = ev->level < 2 && w->hosts[ev->target].device == DEVICE_EMPTY;
 }
 
 /* The device switches later than it was told to. */
@@ -66,8 +68,7 @@ void fence_act(struct world *w, struct world_event *ev)
 		fence_answer(w, ev, false, DEVICE_DEADLINE_MS);
 		return;
 	case DEVICE_EMPTY:
-		/* What an outlet with nothing on it reads is believed, so it may lie only where the membership contradicts it. */
-		fence_answer(w, ev, !broken && target->power && reaches(w, ev->host, ev->target), between(w, 10, 200));
+		fence_answer(w, ev, false, broken ? between(w, 10, 200) : between(w, 1000, 6000));
 		return;
 	case DEVICE_GOOD:
 	case DEVICE_KINDS:
@@ -80,7 +81,13 @@ void fence_act(struct world *w, struct world_event *ev)
 void fence_done(struct world *w, struct world_host *host, struct world_event *ev)
 {
 	struct core_event event = { .type = EV_FENCE_RESULT };
+	struct core_host_view view;
 
+	/* What an outlet with nothing on it reads is believed, so it lies only where the membership contradicts it. */
+	if (ev->by_core && !w->hosts[ev->target].device_broken && core_host(host->core, ev->target, &view) && view.present) {
+		ev->ok = true;
+		w->hosts[ev->target].device_lied_boot = w->hosts[ev->target].boots;
+	}
 	if (ev->helpers != host->helpers)
 		return;
 	event.fence.op = ev->op;

@@ -7,7 +7,7 @@
 const char *const fault_names[FAULT_KINDS] = {
 	"power-off", "power-on", "reboot", "power-all", "death-and-split",
 	"daemon-kill", "daemon-start", "daemon-leave", "freeze", "pause", "corosync",
-	"isolate", "split-2", "split-3", "flap", "heal",
+	"isolate", "split-2", "split-3", "flap", "blip", "heal",
 	"store-hang", "store-fail", "store-lose", "device", "device-broken",
 	"storage", "storage-all", "libvirt", "starts-fail", "hook",
 	"guest-start", "guest-elsewhere", "guest-crash", "guest-stop", "guest-destroy",
@@ -20,7 +20,7 @@ static const uint8_t weights[FAULT_KINDS] = {
 	[FAULT_POWER_OFF] = 8, [FAULT_POWER_ON] = 10, [FAULT_REBOOT] = 4, [FAULT_POWER_ALL] = 1,
 	[FAULT_DEATH_AND_SPLIT] = 6, [FAULT_DAEMON_KILL] = 4, [FAULT_DAEMON_START] = 7, [FAULT_DAEMON_LEAVE] = 2,
 	[FAULT_FREEZE] = 4, [FAULT_PAUSE] = 4, [FAULT_COROSYNC] = 4, [FAULT_ISOLATE] = 5, [FAULT_SPLIT2] = 4,
-	[FAULT_SPLIT3] = 3, [FAULT_FLAP] = 2, [FAULT_HEAL] = 8, [FAULT_STORE_HANG] = 4, [FAULT_STORE_FAIL] = 3,
+	[FAULT_SPLIT3] = 3, [FAULT_FLAP] = 2, [FAULT_BLIP] = 3, [FAULT_HEAL] = 8, [FAULT_STORE_HANG] = 4, [FAULT_STORE_FAIL] = 3,
 	[FAULT_STORE_LOSE] = 2, [FAULT_DEVICE] = 5, [FAULT_DEVICE_BROKEN] = 4, [FAULT_STORAGE] = 3,
 	[FAULT_STORAGE_ALL] = 1, [FAULT_LIBVIRT] = 3, [FAULT_STARTS_FAIL] = 3, [FAULT_HOOK] = 2,
 	[FAULT_GUEST_START] = 3, [FAULT_GUEST_ELSEWHERE] = 2, [FAULT_GUEST_CRASH] = 3, [FAULT_GUEST_STOP] = 3,

@@ -86,6 +86,7 @@ struct world_host {
 	uint32_t helpers;   /* grows when effects are ended */
 	bool device_broken;
 	enum device device;
+	uint32_t device_lied_boot; /* it said off, and this boot went on */
 	bool device_with_host; /* a BMC that loses its power with its host */
 	uint64_t off_until_ms; /* a late device: reads on until then */
 	uint32_t fence_levels;
