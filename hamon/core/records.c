@@ -34,6 +34,8 @@ void stage_host(struct core *core, struct host *host)
 	host->fact.nodeid = host->config.nodeid;
 	text_copy(host->fact.name, sizeof(host->fact.name), host->config.name);
 	host->fact_seq = core->seq + 1;
+	if (host->fact.state == HOST_ADMITTED || host->fact.state == HOST_LEFT)
+		host->failed_ms = 0;
 	fact_stage(core, FACT_HOST, &host->fact.version, &host->fact);
 }
 

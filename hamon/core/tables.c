@@ -196,7 +196,8 @@ void fact_apply(struct core *core, const struct fact_ref *ref, uint64_t seq)
 		/* Each member notes when it hears of a loss: should it coordinate, its brake counts what failed before. */
 		if (host->fact.state == HOST_ADMITTED || host->fact.state == HOST_LEFT) {
 			host->failed_ms = 0;
-		} else if (host->fact.state == HOST_LOST && host->failed_epoch != host->fact.epoch) {
+		} else if (host->fact.state == HOST_LOST &&
+			   (!host->failed_ms || host->failed_epoch != host->fact.epoch)) {
 			host->failed_ms = core->now_ms;
 			host->failed_epoch = host->fact.epoch;
 		}
@@ -212,6 +213,9 @@ void fact_apply(struct core *core, const struct fact_ref *ref, uint64_t seq)
 		inst = instance_make(core, ((const struct place_fact *)ref->fact)->uuid);
 		if (!inst)
 			break;
+		/* Each member notes when a migration began: should it coordinate, it must not take it for over. */
+		if (((const struct place_fact *)ref->fact)->joint != inst->place.joint)
+			inst->joint_since_ms = core->now_ms;
 		inst->place = *(const struct place_fact *)ref->fact;
 		inst->has_place = true;
 		inst->place_seq = seq;

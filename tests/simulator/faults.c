@@ -213,13 +213,17 @@ static void blip(struct world *w, const struct plan *plan, const struct fault *f
 	for (int i = 0; i < 120 && w->fences == fences && !w->failed; i++)
 		run_with_ends(w, plan, ends, 50);
 	world_side(w, host, 0);
+	/* Who is alive all the same is given the time to say so: a lie that nothing contradicts is believed. */
+	if (w->hosts[host - 1].device == DEVICE_EMPTY)
+		world_run(w, 22000);
+	w->hosts[host - 1].device = DEVICE_GOOD;
 }
 
 static void device_set(struct world *w, const struct fault *fault, size_t host)
 {
 	struct world_host *device_of = &w->hosts[host - 1];
 
-	device_of->device = (enum device)(fault->value % DEVICE_KINDS);
+	device_of->device = (enum device)(fault->value % DEVICE_EMPTY);
 	say(w, "-- the fence device of %s is of kind %d now", device_of->name, device_of->device);
 }
 

@@ -141,6 +141,7 @@ static void record_commit(struct world *w, const struct core_message *msg)
 	uint64_t intents = 0; /* in a record that is no opening hosts are few */
 
 	w->ledger->commits++;
+	w->ledger->opening = msg->replace;
 	if (msg->replace)
 		losses_forget(w, msg);
 	/* Whether an instance may move rests on its host's state: that one goes first. */

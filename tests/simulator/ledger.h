@@ -32,6 +32,7 @@ struct ledger {
 	size_t n_records;
 	struct parcel *records[LEDGER_RECORDS_MAX]; /* sent, and not committed yet */
 	bool frozen;
+	bool opening; /* the record that is being committed opens a term: it carries what was decided before, in any order */
 	struct ledger_host hosts[WORLD_HOSTS_MAX];
 	struct ledger_place places[WORLD_GUESTS_MAX];
 	uint64_t commits;

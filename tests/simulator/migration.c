@@ -8,6 +8,10 @@ void world_guest_migrate(struct world *w, size_t from, size_t to, size_t guest, 
 {
 	if (!w->hosts[to - 1].power || !w->hosts[from - 1].guests[guest - 1].qemu)
 		return;
+	/* libvirt has one job at a time for a guest. */
+	for (size_t h = 0; w->swarm.confirm && h < w->n_hosts; h++)
+		if (w->hosts[h].guests[guest - 1].incoming || w->hosts[h].guests[guest - 1].outgoing)
+			return;
 	w->migrate_ms = takes_ms;
 	w->migrate_from = from - 1;
 	event_add(w, HAPPEN_MIGRATE_GATE, to - 1, 1)->guest = guest - 1;
