@@ -52,8 +52,11 @@ struct core_message *message_send(struct core *core, enum message_type type)
 	return msg;
 }
 
-void deadline_min(uint64_t *deadline_ms, uint64_t at_ms)
+void deadline_min(const struct core *core, uint64_t *deadline_ms, uint64_t at_ms)
 {
+	/* What is past has been looked at by this step, and did not help: to wake up for it again would be to spin. */
+	if (at_ms <= core->now_ms)
+		return;
 	if (!*deadline_ms || at_ms < *deadline_ms)
 		*deadline_ms = at_ms;
 }
@@ -507,14 +510,14 @@ uint64_t core_deadline(const struct core *core)
 {
 	uint64_t deadline_ms = core->now_ms + core->settings.beat_ms;
 
-	deadline_min(&deadline_ms, term_deadline(core));
+	deadline_min(core, &deadline_ms, term_deadline(core));
 	if (core_tilted(core))
-		deadline_min(&deadline_ms, core->tilt_until_ms);
+		deadline_min(core, &deadline_ms, core->tilt_until_ms);
 	if (core->role == ROLE_ACTIVE) {
-		deadline_min(&deadline_ms, hosts_deadline(core));
-		deadline_min(&deadline_ms, instances_deadline(core));
+		deadline_min(core, &deadline_ms, hosts_deadline(core));
+		deadline_min(core, &deadline_ms, instances_deadline(core));
 	}
-	deadline_min(&deadline_ms, member_deadline(core));
-	deadline_min(&deadline_ms, gates_deadline(core));
-	return deadline_ms > core->now_ms ? deadline_ms : core->now_ms + 1;
+	deadline_min(core, &deadline_ms, member_deadline(core));
+	deadline_min(core, &deadline_ms, gates_deadline(core));
+	return deadline_ms;
 }

@@ -234,6 +234,6 @@ uint64_t gates_deadline(const struct core *core)
 
 	for (size_t i = 0; core->n_gates && i < CORE_GATE_WAITS_MAX; i++)
 		if (core->gates[i].used)
-			deadline_min(&deadline_ms, core->gates[i].deadline_ms);
+			deadline_min(core, &deadline_ms, core->gates[i].deadline_ms);
 	return deadline_ms;
 }

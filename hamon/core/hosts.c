@@ -666,9 +666,9 @@ uint64_t hosts_deadline(const struct core *core)
 		if (host->fact.state != HOST_LOST)
 			continue;
 		if (core->now_ms < host->failed_ms + host->config.fence_delay_ms)
-			deadline_min(&deadline_ms, host->failed_ms + host->config.fence_delay_ms);
+			deadline_min(core, &deadline_ms, host->failed_ms + host->config.fence_delay_ms);
 		if (host->fence_again_ms > core->now_ms)
-			deadline_min(&deadline_ms, host->fence_again_ms);
+			deadline_min(core, &deadline_ms, host->fence_again_ms);
 	}
 	return deadline_ms;
 }

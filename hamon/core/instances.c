@@ -592,9 +592,9 @@ uint64_t instances_deadline(const struct core *core)
 		const struct instance *inst = &core->instances[i];
 
 		if (inst->absent_since_ms)
-			deadline_min(&deadline_ms, inst->absent_since_ms + RESTART_DELAY_MS);
+			deadline_min(core, &deadline_ms, inst->absent_since_ms + RESTART_DELAY_MS);
 		if (inst->retry_ms > core->now_ms)
-			deadline_min(&deadline_ms, inst->retry_ms);
+			deadline_min(core, &deadline_ms, inst->retry_ms);
 	}
 	return deadline_ms;
 }

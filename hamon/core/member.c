@@ -349,9 +349,9 @@ uint64_t member_deadline(const struct core *core)
 		const struct instance *inst = &core->instances[i];
 
 		if (inst->place.phase == PHASE_REVOKING && inst->inspect_again_ms > core->now_ms)
-			deadline_min(&deadline_ms, inst->inspect_again_ms);
+			deadline_min(core, &deadline_ms, inst->inspect_again_ms);
 		if (inst->stop_again_ms > core->now_ms)
-			deadline_min(&deadline_ms, inst->stop_again_ms);
+			deadline_min(core, &deadline_ms, inst->stop_again_ms);
 	}
 	return deadline_ms;
 }

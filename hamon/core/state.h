@@ -235,7 +235,7 @@ void text_copy(char *to, size_t size, const char *from);
 void text_format(char *to, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
 struct core_action *action_add(struct core *core, enum action_type type);
 struct core_message *message_send(struct core *core, enum message_type type);
-void deadline_min(uint64_t *deadline_ms, uint64_t at_ms);
+void deadline_min(const struct core *core, uint64_t *deadline_ms, uint64_t at_ms);
 bool core_tilted(const struct core *core);
 
 /* tables.c: finding and making */

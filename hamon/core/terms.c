@@ -88,11 +88,11 @@ static int candidate_rank(const struct core *core, uint64_t *wait_until_ms)
 
 		/* The group is told after the quorum: the coordinator may be there, and not seen yet. */
 		if (host->present && !host->daemon && core->now_ms < core->quorum_changed_ms + BEAT_PATIENCE_MS)
-			deadline_min(wait_until_ms, core->quorum_changed_ms + BEAT_PATIENCE_MS);
+			deadline_min(core, wait_until_ms, core->quorum_changed_ms + BEAT_PATIENCE_MS);
 		if (!host->present || !host->daemon || (int)i == core->self)
 			continue;
 		if (!host->beat_known && core->now_ms < host->joined_ms + BEAT_PATIENCE_MS)
-			deadline_min(wait_until_ms, host->joined_ms + BEAT_PATIENCE_MS);
+			deadline_min(core, wait_until_ms, host->joined_ms + BEAT_PATIENCE_MS);
 		if (host->beat_known && host->beat_synced && host->config.nodeid != core->coordinator)
 			any_synced = true;
 	}
@@ -447,22 +447,23 @@ void term_snapshots_send(struct core *core)
 
 uint64_t term_deadline(const struct core *core)
 {
-	uint64_t deadline_ms = core->beat_due_ms, wait_ms;
+	uint64_t deadline_ms = 0, wait_ms;
 	int rank;
 
+	deadline_min(core, &deadline_ms, core->beat_due_ms);
 	if (core->role == ROLE_CANDIDATE)
-		deadline_min(&deadline_ms, core->now_ms < core->election_ms + PROMISE_PATIENCE_MS ?
+		deadline_min(core, &deadline_ms, core->now_ms < core->election_ms + PROMISE_PATIENCE_MS ?
 			     core->election_ms + PROMISE_PATIENCE_MS : core->now_ms + 100);
 	if (core->role == ROLE_FOLLOWER && core->no_coordinator_since_ms && core->self >= 0) {
 		rank = candidate_rank(core, &wait_ms);
 		if (wait_ms)
-			deadline_min(&deadline_ms, wait_ms);
+			deadline_min(core, &deadline_ms, wait_ms);
 		else if (rank >= 0)
-			deadline_min(&deadline_ms, core->no_coordinator_since_ms + (uint64_t)rank *
+			deadline_min(core, &deadline_ms, core->no_coordinator_since_ms + (uint64_t)rank *
 				     core->settings.coordinator_timeout_ms / 2);
 	}
 	if (core->role == ROLE_FOLLOWER && core->coordinator)
-		deadline_min(&deadline_ms, core->coordinator_heard_ms +
+		deadline_min(core, &deadline_ms, core->coordinator_heard_ms +
 			     core->settings.coordinator_timeout_ms);
 	return deadline_ms;
 }

@@ -13,7 +13,7 @@ static size_t quiet_from;
 static bool has_quiet;
 
 enum { OPT_FAULT = 1000, OPT_HOSTS = 2000, OPT_INSTANCES, OPT_OWNER, OPT_DEPTH, OPT_STATES, OPT_SECONDS, OPT_LAG,
-	OPT_NO_REDUCE, OPT_BATCH, OPT_ALL_ORDERS, OPT_REPLAY, OPT_OUT, OPT_JSON, OPT_VERBOSE, OPT_POISON, OPT_HELP };
+	OPT_NO_REDUCE, OPT_BATCH, OPT_ALL_ORDERS, OPT_REPLAY, OPT_DEEPEST, OPT_OUT, OPT_JSON, OPT_VERBOSE, OPT_POISON, OPT_HELP };
 
 static const struct option long_options[] = {
 	{ "crashes", required_argument, NULL, OPT_FAULT + FAULT_CRASH },
@@ -37,6 +37,7 @@ static const struct option long_options[] = {
 	{ "no-reduce", no_argument, NULL, OPT_NO_REDUCE },
 	{ "batch", no_argument, NULL, OPT_BATCH },
 	{ "replay", required_argument, NULL, OPT_REPLAY },
+	{ "deepest", no_argument, NULL, OPT_DEEPEST },
 	{ "out", required_argument, NULL, OPT_OUT },
 	{ "json", no_argument, NULL, OPT_JSON },
 	{ "verbose", no_argument, NULL, OPT_VERBOSE },
@@ -80,6 +81,7 @@ static void usage(FILE *to)
 "  --owner H           the host that runs them at first: 1 (which coordinates), 2 or 3 (1)\n"
 "  --replay FILE       take the moves of a violation again, and tell them\n"
 "  --out FILE          where the way to a violation is written (explore-violation.txt)\n"
+"  --deepest           nothing violated: write the way to the deepest state there\n"
 "  --json              the figures as JSON\n"
 "  --verbose           tell each depth on stderr\n"
 "  --poison            fill whatever a core does not remember with garbage: nothing may change\n"
@@ -137,6 +139,9 @@ static bool option_take(int opt)
 		return true;
 	case OPT_REPLAY:
 		replay = optarg;
+		return true;
+	case OPT_DEEPEST:
+		bounds.tell_deepest = true;
 		return true;
 	case OPT_OUT:
 		out_path = optarg;
@@ -303,6 +308,11 @@ int main(int argc, char **argv)
 		}
 		tell_out = stdout;
 		if (!json)
+			tell_path(&start, &result);
+	}
+	if (!result.found && bounds.tell_deepest) {
+		tell_out = fopen(out_path, "w");
+		if (tell_out)
 			tell_path(&start, &result);
 	}
 	free(result.path);

@@ -273,6 +273,10 @@ void search_run(const struct model *start, const struct search_bounds *bounds, b
 	}
 	if (!go_on && !ret->found)
 		ret->open += s.n_nodes - ret->states;
+	if (!ret->found && bounds->tell_deepest) {
+		path_make(&s, (uint32_t)s.n_nodes - 1, NULL);
+		ret->found = false;
+	}
 	ret->states = s.n_nodes;
 	ret->depth = depth;
 	ret->quiet_states = s.good.n;

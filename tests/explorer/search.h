@@ -8,6 +8,7 @@ struct search_bounds {
 	size_t depth;           /* moves from the start state */
 	size_t states;          /* 0: no bound */
 	double seconds;         /* 0: no bound */
+	bool tell_deepest;      /* path is the way to the deepest state when nothing was violated */
 };
 
 struct search_result {

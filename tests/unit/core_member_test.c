@@ -367,6 +367,19 @@ static void a_release_waits_for_the_job_to_end(void)
 	alone_end();
 }
 
+/* A member that is cut off hears a last beat after it: it waits, and is not woken each millisecond for what has passed. */
+static void nobody_is_woken_for_what_is_past(void)
+{
+	static const uint32_t only_me[] = { 3 };
+
+	member_of(3, 2);
+	alone_present(false, 1, only_me);
+	hear_beat(2, true, T1);
+	elapse(10000);
+	CHECK(core_deadline(core) > now_ms + 100);
+	alone_end();
+}
+
 int main(void)
 {
 	RUN(a_promise_waits_for_the_disk);
@@ -380,6 +393,7 @@ int main(void)
 	RUN(a_start_waits_for_the_commit);
 	RUN(an_acknowledgement_of_another_term_does_not_count);
 	RUN(half_of_the_votes_commits_nothing);
+	RUN(nobody_is_woken_for_what_is_past);
 	RUN(what_an_earlier_epoch_was_given_is_not_started);
 	RUN(a_late_end_of_a_start_is_not_taken);
 	RUN(a_migration_in_is_granted_once);
