@@ -115,6 +115,7 @@ def test_one_host_does_not_hear_another(cluster):
 
 @pytest.mark.scenario(33)
 @pytest.mark.lab(hamon=RETRIES)
+@pytest.mark.long
 def test_host_that_flaps(cluster):
     """It comes and goes while its fencing fails: its guests run on there, and when it stays, all is as before."""
     stay(cluster)
@@ -134,6 +135,7 @@ def test_host_that_flaps(cluster):
 
 @pytest.mark.scenario(27)
 @pytest.mark.lab(hamon={"fence-device ipmi%d" % n: FAILS_SOON for n in (1, 2, 3)})
+@pytest.mark.long
 def test_whole_host_frozen_and_thawed(cluster):
     """The coordinator's host stands still with all it runs, wakes as if nothing had happened, and is heard by nobody as
     what it was. Meanwhile its BMC does not answer, so nothing of it was started."""
@@ -189,6 +191,7 @@ def own_agent(cluster, flag):
 
 @pytest.mark.scenario(28)
 @pytest.mark.lab(boot=False, hamon={"fence-device ipmi1": dict(OWN_AGENT, timeout="6s"), "fencing": {"retry_backoff": "2s"}})
+@pytest.mark.long
 def test_agent_says_off_and_the_host_is_on(cluster):
     own_agent(cluster, "lies")
     stay(cluster)
@@ -203,6 +206,7 @@ def test_agent_says_off_and_the_host_is_on(cluster):
 
 @pytest.mark.scenario(29)
 @pytest.mark.lab(boot=False, hamon={"fence-device ipmi1": dict(OWN_AGENT, timeout="40s")})
+@pytest.mark.long
 def test_off_is_accepted_and_comes_late(cluster):
     own_agent(cluster, "delays")
     stay(cluster)
@@ -253,6 +257,7 @@ def test_fenced_host_switches_itself_on_early(cluster):
 
 
 @pytest.mark.scenario(31, 32)
+@pytest.mark.long
 def test_reset_faster_than_anybody_notices(cluster):
     """The host is back before its token was missed: its own word about its new boot is the proof."""
     names = ["a1", "a2"]
@@ -288,6 +293,7 @@ def verdict_of(cluster, name, host, asked=None):
 
 @pytest.mark.scenario(10)
 @pytest.mark.lab(boot=False)
+@pytest.mark.long
 def test_one_host_loses_its_storage(cluster):
     """Its guest hangs where it is: it could write again at any moment, so it runs nowhere else while its host lives."""
     guest = on_fuse(cluster, "h1")
@@ -353,6 +359,7 @@ FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
 @pytest.mark.lab(boot=False, environment={
     "LD_PRELOAD": FAKETIME, "FAKETIME_TIMESTAMP_FILE": "/etc/faketime", "FAKETIME_NO_CACHE": "1",
     "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_DONT_RESET": "1"})
+@pytest.mark.long
 def test_wall_clock_steps(cluster):
     """Every hamond and what it starts sees a wall clock that jumps by an hour, by ten years, and back, each its own way."""
     for host in cluster.lab.hosts:
@@ -438,6 +445,7 @@ def test_damaged_store(cluster):
 
 
 @pytest.mark.scenario(39)
+@pytest.mark.long
 def test_damaged_store_has_no_vote(cluster):
     host = cluster.host("h3")
     stay(cluster)
@@ -506,6 +514,7 @@ def test_guest_is_stopped_while_its_start_is_verified(cluster):
 
 @pytest.mark.scenario(41)
 @pytest.mark.lab(hamon=RETRIES)
+@pytest.mark.long
 def test_maintenance_in_the_middle_of_an_incident(cluster):
     stay(cluster)
     bmc.stop(cluster.lab, cluster.host("h1"))
@@ -526,6 +535,7 @@ def test_maintenance_in_the_middle_of_an_incident(cluster):
 
 
 @pytest.mark.scenario(40)
+@pytest.mark.long
 def test_garbage_among_the_daemons(cluster):
     """A process of h1 joins hamon's own group: torn frames, whole frames without sense, and the same through the control
     socket. Nothing changes, and the recovery goes on through it."""
@@ -589,7 +599,7 @@ def test_live_migration(cluster):
 
 
 @pytest.mark.scenario(36)
-@pytest.mark.parametrize("dies", ["h1", "h2"])
+@pytest.mark.parametrize("dies", ["h1", pytest.param("h2", marks=pytest.mark.long)])
 def test_host_dies_while_a_guest_migrates(cluster, dies):
     """The source or the target, while both have a QEMU of it: its true owner is found, and it runs once."""
     guest = cluster.file_guest("a1", "h1", allow="h1 h2 h3")

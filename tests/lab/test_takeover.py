@@ -91,6 +91,7 @@ def test_coordinator_dies_and_is_restarted(cluster, point):
 
 
 @pytest.mark.scenario(27)
+@pytest.mark.long
 @FIVE
 @steps(["fence VICTIM", "fenced VICTIM", "send fence-confirmed", "sent fence-confirmed"], "fenced VICTIM")
 def test_coordinator_stands_still_and_wakes_after_it_was_replaced(cluster, point):
