@@ -10,7 +10,7 @@ hamon_evacuate_SOURCES = evacuate/main.c evacuate/plane.h \
 	evacuate/procscan.c evacuate/procscan.h \
 	evacuate/bounded.c evacuate/bounded.h \
 	evacuate/disks.c evacuate/disks.h \
-	evacuate/resolver.c evacuate/resolver.h \
+	evacuate/chain.c evacuate/chain.h evacuate/resolver.c evacuate/resolver.h \
 	evacuate/libvirt/plane.c evacuate/libvirt/libvirt.h \
 	evacuate/libvirt/connect.c evacuate/libvirt/connect.h \
 	evacuate/libvirt/managed_save.c evacuate/libvirt/managed_save.h \

@@ -106,6 +106,7 @@ static void path_put(struct json_object *obj, const char *id, const char *place)
 void disks_build(const struct domxml *dom, const char *lines, size_t len, struct disks *ret)
 {
 	struct disks disks = { .list = json_object_new_array(), .places = json_object_new_array() };
+	struct json_object *end;
 
 	for (size_t i = 0; i < dom->n_disks; i++) {
 		const struct domxml_disk *disk = &dom->disks[i];
@@ -138,6 +139,20 @@ void disks_build(const struct domxml *dom, const char *lines, size_t len, struct
 			json_object_array_add(disks.places, json_object_new_string(place));
 		json_object_put(line);
 	}
+	for (size_t i = 0; i < dom->n_disks; i++) {
+		struct json_object *line;
+
+		while ((line = line_next(&lines, &len, i))) {
+			const char *place = json_string_or(line, "chain", NULL);
+
+			if (place && !place_known(disks.places, place))
+				json_object_array_add(disks.places, json_object_new_string(place));
+			json_object_put(line);
+		}
+	}
+	end = line_next(&lines, &len, dom->n_disks);
+	disks.local |= disks_need_files(dom) && !end;
+	json_object_put(end);
 	*ret = disks;
 }
 

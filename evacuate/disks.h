@@ -26,7 +26,11 @@ struct disks {
 	struct json_object *list;
 	struct json_object *places; /* ["/srv/a"], each once */
 	bool timed_out; /* one is missing from lines: its place did not answer */
-	bool local; /* one has only this host's path: its folder is not marked (yet) */
+	/*
+	 * to be looked at again: one has only this host's path (its folder is not marked yet), or the folders of
+	 * backing images (evacuate/chain.h) were not all told
+	 */
+	bool local;
 };
 
 /* Puts together what is known from the XML and from lines; *ret owns two references (disks_free). */

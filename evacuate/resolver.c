@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "evacuate/bounded.h"
+#include "evacuate/chain.h"
 #include "evacuate/disks.h"
 #include "evacuate/resolver.h"
 #include "hamon/common/domxml.h"
@@ -92,7 +93,9 @@ static int question_work(void *arg, int fd)
 	struct domxml *dom;
 	int rc = domxml_parse(question->xml, question->len, &dom, NULL, 0);
 
-	return rc ? rc : disks_resolve(dom, fd);
+	if (!rc)
+		rc = disks_resolve(dom, fd);
+	return rc ? rc : chains_resolve(dom, fd);
 }
 
 /* How many of those given up are still there. */

@@ -6,7 +6,7 @@ libhamon_storage_a_SOURCES = \
 	storage-check/imginfo.c storage-check/imginfo.h storage-check/imgspec.c storage-check/imgspec.h \
 	storage-check/judge.c storage-check/judge.h storage-check/judge_disk.c storage-check/judge_disk.h \
 	storage-check/judge_place.c storage-check/probe.c storage-check/probe.h \
-	storage-check/qcow.c storage-check/qcow.h storage-check/request.c storage-check/request.h \
+	storage-check/request.c storage-check/request.h \
 	storage-check/survey.c storage-check/survey.h storage-check/survey_private.h \
 	storage-check/survey_folder.c storage-check/survey_image.c storage-check/survey_read.c \
 	storage-check/survey_run.c storage-check/survey_walk.c
@@ -30,7 +30,7 @@ storage_check_storage_check_LDADD = libhamon_storage.a libhamon_ctl.a libhamon_x
 check_PROGRAMS += tests/unit/qcow_test tests/unit/storage_parsers_test tests/unit/storage_place_test
 TESTS += tests/unit/qcow_test tests/unit/storage_parsers_test tests/unit/storage_place_test
 tests_unit_qcow_test_SOURCES = tests/unit/qcow_test.c
-tests_unit_qcow_test_LDADD = libhamon_storage.a
+tests_unit_qcow_test_LDADD = libhamon_common.a
 tests_unit_storage_parsers_test_SOURCES = tests/unit/storage_parsers_test.c
 tests_unit_storage_parsers_test_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS)
 tests_unit_storage_parsers_test_LDADD = $(storage_libs)

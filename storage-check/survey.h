@@ -14,7 +14,7 @@
 #include "hamon/common/domxml.h"
 #include "storage-check/beacon.h"
 #include "storage-check/probe.h"
-#include "storage-check/qcow.h"
+#include "hamon/common/qcow.h"
 
 #define SURVEY_CHAIN_MAX 64
 #define SURVEY_OBJECTS_MAX 16384

@@ -3,6 +3,7 @@
 #define HAMON_STORAGE_SURVEY_PRIVATE_H
 
 #include "storage-check/imgspec.h"
+#include "hamon/common/imagepath.h"
 #include "storage-check/survey.h"
 
 /* Objects by their first member, a path or spec; stable pointers, in order of arrival. */
@@ -41,14 +42,6 @@ char *survey_copy(struct survey *survey, const char *text);
 /* Grows an array by one zeroed element; NULL fails the survey. */
 void *survey_grow(struct survey *survey, void **array, size_t *n, size_t size);
 struct survey_file *survey_file_get(struct survey *survey, const char *path);
-
-/* path's folder ("/" for "/x") and its last part. */
-void path_split(const char *path, char folder[PATH_MAX], const char **ret_name);
-/*
- * The path that name means in an image or link that lies in folder. False when it is no path:
- * "json:..", "nbd://..", too long.
- */
-bool path_resolve(const char *folder, const char *name, char path[PATH_MAX]);
 
 /* The jobs that run in children, and what reads their answers in the parent. */
 struct survey_job {

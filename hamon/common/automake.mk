@@ -9,7 +9,8 @@ check_PROGRAMS += tests/unit/sha256_test
 TESTS += tests/unit/sha256_test
 tests_unit_sha256_test_SOURCES = tests/unit/sha256_test.c
 tests_unit_sha256_test_LDADD = libhamon_common.a
-libhamon_common_a_SOURCES += hamon/common/diskid.c hamon/common/diskid_block.c hamon/common/diskid.h
+libhamon_common_a_SOURCES += hamon/common/diskid.c hamon/common/diskid_block.c hamon/common/diskid.h \
+	hamon/common/qcow.c hamon/common/qcow.h hamon/common/imagepath.c hamon/common/imagepath.h
 
 # What needs libxml2 is a library of its own: hamond does not link it.
 noinst_LIBRARIES += libhamon_xml.a

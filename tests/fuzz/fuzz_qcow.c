@@ -3,7 +3,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "storage-check/qcow.h"
+#include "hamon/common/qcow.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

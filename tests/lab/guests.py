@@ -151,14 +151,28 @@ def file_guest(lab, name, folder="/srv/shared", host=None, memory=4, **said):
     return guest
 
 
-def qcow2_guest(lab, name, memory=4, **said):
-    """A witness on a chain: an overlay over a base image, both on the shared folder."""
-    base, top = os.path.join(lab.shared, name + "-base.img"), os.path.join(lab.shared, name + ".qcow2")
-    image_make(lab, base)
-    done = subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", name + "-base.img", "-F", "raw", top],
-                          capture_output=True, text=True)
+def overlay_make(lab, top, backing, backing_format):
+    done = subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", "-b", backing, "-F", backing_format,
+                           os.path.join(lab.shared, top)], capture_output=True, text=True)
     if done.returncode:
         raise spaces.LabError(done.stderr)
+
+
+def qcow2_guest(lab, name, memory=4, apart=False, **said):
+    """A witness on a chain on the shared folder: an overlay over a base image.
+
+    apart: over a second overlay over a base image, each of the three in a folder of its own.
+    """
+    top = os.path.join(lab.shared, name + ".qcow2")
+    if apart:
+        for folder in ("golden", "roots"):
+            os.makedirs(os.path.join(lab.shared, folder), exist_ok=True)
+        image_make(lab, os.path.join(lab.shared, "roots", name + "-base.img"))
+        overlay_make(lab, "golden/%s-middle.qcow2" % name, "../roots/%s-base.img" % name, "raw")
+        overlay_make(lab, top, "golden/%s-middle.qcow2" % name, "qcow2")
+    else:
+        image_make(lab, os.path.join(lab.shared, name + "-base.img"))
+        overlay_make(lab, top, name + "-base.img", "raw")
     disk = ("<disk type='file' device='disk'><driver name='qemu' type='qcow2' cache='%s'/>"
             "<source file='/srv/shared/%s.qcow2'/><target dev='vda' bus='virtio'/></disk>" % (cache_mode(lab.folder), name))
     guest = Guest(lab, name, disk, lambda: read_witness_qcow2(top, lab.folder), memory, metadata_xml(**said))

@@ -56,8 +56,10 @@ def test_same_path_but_different_storage_everywhere(cluster):
     cluster.expect("absent", "a1")
 
 
-def test_qcow2_chain(cluster):
-    cluster.add(guests.qcow2_guest(cluster.lab, "chain"), "h1")
+@pytest.mark.parametrize("apart", [False, True], ids=["one folder", "three folders"])
+def test_qcow2_chain(cluster, apart):
+    """Every folder of the chain is proven, though only the top image's stands in the definition."""
+    cluster.add(guests.qcow2_guest(cluster.lab, "chain", apart=apart), "h1")
     cluster.wait_known()
     cluster.host("h1").power_off()
     cluster.wait_closed("h1")

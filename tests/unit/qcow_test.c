@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <stdint.h>
 
-#include "storage-check/qcow.h"
+#include "hamon/common/qcow.h"
 #include "tests/unit/test.h"
 
 #define NAME_AT 512

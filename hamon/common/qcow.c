@@ -2,7 +2,7 @@
 #include <errno.h>
 #include <string.h>
 
-#include "storage-check/qcow.h"
+#include "hamon/common/qcow.h"
 
 #define EXT_END 0x00000000u
 #define EXT_BACKING_FORMAT 0xe2792acau

@@ -4,8 +4,8 @@
  * nothing in them can make it open anything. What it does not understand it says, and then qemu-img
  * is asked.
  */
-#ifndef HAMON_STORAGE_QCOW_H
-#define HAMON_STORAGE_QCOW_H
+#ifndef HAMON_COMMON_QCOW_H
+#define HAMON_COMMON_QCOW_H
 
 #include <stdbool.h>
 #include <stddef.h>
