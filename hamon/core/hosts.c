@@ -549,8 +549,9 @@ void host_fence_result(struct core *core, const struct core_event *event)
 }
 
 /*
- * It speaks, in the very boot that is certified dead: the certificate is wrong, and would be believed as soon as the host leaves the
- * membership. It is void; what was not moved on its word belongs to the host as before.
+ * It goes on being a member, in the very boot that is certified dead: the certificate is wrong, and would be believed as soon as the
+ * host leaves. It is void; what was not moved on its word belongs to the host as before. Should it be right after all, the
+ * host leaves and is fenced once more.
  */
 static void certificate_void(struct core *core, struct host *host)
 {
@@ -569,9 +570,10 @@ static void certificate_void(struct core *core, struct host *host)
 
 static bool certificate_is_refuted(const struct core *core, const struct host *host)
 {
-	return host->doubted_ms && host->daemon && host->report_known &&
-		core->now_ms >= host->doubted_ms + 2 * DOUBT_PATIENCE_MS &&
-		host->heard_ms >= host->doubted_ms + DOUBT_PATIENCE_MS && host->instances_known &&
+	if (!host->doubted_ms || core->now_ms < host->doubted_ms + 2 * DOUBT_PATIENCE_MS)
+		return false;
+	/* Without its hamond it is a member all the same, many tokens after its power went. */
+	return (!host->daemon || (host->report_known && host->instances_known)) &&
 		!host_runs_foreign(core, host) && !incident_under_way(core, host->fact.incident);
 }
 

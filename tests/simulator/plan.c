@@ -56,7 +56,7 @@ static void swarm_draw(struct plan *plan, uint64_t *rng)
 {
 	static const uint32_t limits[] = { 0, 0, 1, 2, 7, 32 };
 
-	plan->swarm.rings = draw(rng, 4) != 0;
+	plan->swarm.rings = true;
 	plan->swarm.binary = draw(rng, 10) != 0;
 	plan->swarm.definitions = draw(rng, 2);
 	plan->swarm.memory = draw(rng, 3) == 0;

@@ -269,8 +269,12 @@ void persist(struct world *w, struct world_host *host, const struct core_action 
 
 void world_store_hang(struct world *w, size_t number, uint64_t for_ms)
 {
+	struct store *store = &w->hosts[number - 1].store;
+
 	say(w, "-- the disk of %s hangs for %llu ms", w->hosts[number - 1].name, (unsigned long long)for_ms);
-	w->hosts[number - 1].store.busy_until_ms = w->now_ms + for_ms;
+	/* What is on its way already is not overtaken. */
+	if (store->busy_until_ms < w->now_ms + for_ms)
+		store->busy_until_ms = w->now_ms + for_ms;
 }
 
 /* A write fails; the store is opened again later, with what was on the disk. */

@@ -70,7 +70,7 @@ void ledger_host_check(struct world *w, const struct ledger_host *old, const str
 		certificate_check(w, fact);
 	if (fact->state == HOST_ADMITTED && old->fact.state != HOST_ADMITTED)
 		admission_check(w, fact);
-	if (fact->fence_intent && !old->fact.fence_intent && !w->ledger->opening && (fact->maintenance || w->ledger->frozen))
+	if (fact->fence_intent && !old->fact.fence_intent && !w->ledger->opening && !w->two_node && (fact->maintenance || w->ledger->frozen))
 		fail(w, "brake: %s is to be fenced in maintenance", fact->name);
 }
 
