@@ -207,17 +207,22 @@ static void group_down_take(struct core *core)
 static void host_report_receive(struct core *core, const struct core_message *msg)
 {
 	int slot = host_slot(core, msg->from);
+	bool answers_again;
 	struct host *host;
 
 	if (slot < 0)
 		return;
 	host = &core->hosts[slot];
+	answers_again = host->report_known && !host->report.libvirt_ok && msg->host.libvirt_ok;
 	host->report_known = true;
 	host->report = msg->host;
 	host->reserved_mib = 0;
 	for (size_t i = 0; i < core->n_instances; i++) {
-		const struct instance *inst = &core->instances[i];
+		struct instance *inst = &core->instances[i];
 
+		/* Its libvirtd hung: what happened meanwhile of a migration to it is told from now on. */
+		if (answers_again && inst->place.joint == msg->from)
+			inst->joint_since_ms = core->now_ms;
 		/* Also when it is seen to run already: what this host called free may be older than that. */
 		if (inst->place.owner == msg->from && inst->place.phase == PHASE_ASSIGNED)
 			host->reserved_mib += inst->spec.memory_mib;

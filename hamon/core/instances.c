@@ -112,13 +112,30 @@ static uint64_t retry_delay(const struct core *core, const struct instance *inst
 	return core->settings.retry_delay_ms << (rounds < RETRY_DOUBLINGS_MAX ? rounds : RETRY_DOUBLINGS_MAX);
 }
 
+/* A host other than its owner that has it in this moment, or NULL: whatever the facts say, no second one is started. */
+static const struct host *instance_is_elsewhere(const struct core *core, const struct instance *inst)
+{
+	for (size_t i = 0; i < core->n_hosts; i++)
+		if (inst->state[i] != INSTANCE_ABSENT && core->hosts[i].config.nodeid != inst->place.owner &&
+		    host_is_alive(&core->hosts[i]) && core->hosts[i].instances_known)
+			return &core->hosts[i];
+	return NULL;
+}
+
 static void instance_place(struct core *core, struct instance *inst)
 {
 	char why[CORE_TEXT_SIZE], failing[CORE_TEXT_SIZE];
 	struct host *owner = owner_of(core, inst);
+	const struct host *other;
 	enum placement placement;
 	int slot;
 
+	other = instance_is_elsewhere(core, inst);
+	if (other) {
+		text_format(why, sizeof(why), "%s still has it", other->config.name);
+		hold(core, inst, PHASE_WAITING, why);
+		return;
+	}
 	if (core->cluster.frozen) {
 		hold(core, inst, PHASE_WAITING, "the whole cluster is in maintenance");
 		return;
@@ -174,6 +191,12 @@ void instance_stays(struct core *core, struct instance *inst, const struct host 
 	phase_set(core, inst, PHASE_SETTLED);
 }
 
+/* What a host with a hung libvirtd reported before says nothing of now. */
+static bool host_knows_instances(const struct host *host)
+{
+	return host_is_alive(host) && host->instances_known && host->report.libvirt_ok;
+}
+
 static void joint_evaluate(struct core *core, struct instance *inst)
 {
 	int source = host_slot(core, inst->place.owner), target = host_slot(core, inst->place.joint);
@@ -182,15 +205,13 @@ static void joint_evaluate(struct core *core, struct instance *inst)
 	if (source < 0 || target < 0)
 		return;
 	source_over = host_epoch_is_dead(&core->hosts[source], inst->place.owner_epoch) ||
-		(host_is_alive(&core->hosts[source]) && core->hosts[source].instances_known &&
-		 inst->state[source] == INSTANCE_ABSENT);
+		(host_knows_instances(&core->hosts[source]) && inst->state[source] == INSTANCE_ABSENT);
 	target_over = host_epoch_is_dead(&core->hosts[target], core->hosts[target].fact.epoch) ||
-		(host_is_alive(&core->hosts[target]) && core->hosts[target].instances_known &&
-		 inst->state[target] == INSTANCE_ABSENT &&
+		(host_knows_instances(&core->hosts[target]) && inst->state[target] == INSTANCE_ABSENT &&
 		 core->now_ms >= inst->joint_since_ms + JOINT_SETTLE_MS);
 	/* What an earlier run of the target's daemon reported says nothing: that host may have failed in between. */
 	if (source_over && inst->state[target] == INSTANCE_RUNNING && !target_over &&
-	    host_is_alive(&core->hosts[target]) && core->hosts[target].instances_known) {
+	    host_knows_instances(&core->hosts[target])) {
 		inst->place.owner = inst->place.joint;
 		inst->place.home = inst->place.joint;
 		inst->place.owner_epoch = core->hosts[target].fact.epoch;
@@ -240,7 +261,8 @@ static void evaluate_settled(struct core *core, struct instance *inst)
 	/* Its host lives and runs it not, against its wish: hamond is the autostarter of what it protects. */
 	if (owner->fact.state != HOST_ADMITTED || !host_is_alive(owner) || !owner->instances_known ||
 	    inst->place.wish != WISH_RUNNING || inst->state[slot] != INSTANCE_ABSENT ||
-	    owner->fact.maintenance || owner->report.shutting_down || core->cluster.frozen) {
+	    owner->fact.maintenance || owner->report.shutting_down || core->cluster.frozen ||
+	    instance_is_elsewhere(core, inst)) {
 		inst->absent_since_ms = 0;
 		return;
 	}
