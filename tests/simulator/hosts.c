@@ -44,6 +44,8 @@ void host_report(struct world *w, struct world_host *host, bool reported)
 		.reported = reported, .shutting_down = host->shutting_down, .free_mib = host_free_mib(w, host) };
 	struct core_event event = { .type = EV_HOST_REPORT, .host_report = &report };
 
+	host->told_hung = host->libvirt_hung;
+	host->told_missing = host->gate_missing;
 	snprintf(report.boot_id, sizeof(report.boot_id), "%s-boot%u", host->name, host->boots);
 	snprintf(report.nonce, sizeof(report.nonce), "nonce%u", host->runs);
 	host_step(w, host, &event);

@@ -22,6 +22,12 @@ void verdicts_tell(struct world *w, struct world_host *host)
 	event.verdicts.n = w->n_guests;
 	event.verdicts.verdicts = reports;
 	host_step(w, host, &event);
+	/* Its watch finds out by itself how libvirtd is. */
+	if (host->told_hung != host->libvirt_hung || host->told_missing != host->gate_missing) {
+		host_report(w, host, true);
+		event_add(w, HAPPEN_WATCH_FULL, host_index(w, host), 10);
+		return;
+	}
 	event_add(w, HAPPEN_VERDICTS, host_index(w, host), 3000);
 }
 

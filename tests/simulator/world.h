@@ -94,6 +94,7 @@ struct world_host {
 	bool starts_fail;   /* every start that hamond asks for */
 	bool gate_missing;  /* libvirtd has not loaded the hook */
 	bool libvirt_hung;
+	bool told_hung, told_missing; /* as hamond has it */
 	bool store_corrupt;
 	uint64_t free_mib;
 	uint64_t watchdog_ms; /* 0: it has none */
