@@ -73,7 +73,8 @@ static void swarm_draw(struct plan *plan, uint64_t *rng)
 	plan->watchdogs = draw(rng, 4) == 0;
 	plan->drift = draw(rng, 2);
 	plan->groups = draw(rng, 5) == 0;
-	plan->local_percent = draw(rng, 4) ? 0 : 30;
+	/* Two of a group that have their disks on one host cannot both run: that is no fault of anybody. */
+	plan->local_percent = draw(rng, 4) || plan->groups ? 0 : 30;
 	plan->capacity_mib = 64 * (2 + 2 * plan->guests / plan->hosts + draw(rng, 4));
 }
 

@@ -85,7 +85,8 @@ static bool holder_is_over(struct world *w, size_t guest, uint32_t nodeid, uint6
 		return true;
 	if (fact->epoch > epoch)
 		return true;
-	return !here->qemu && !here->start_job && !here->incoming;
+	/* A start that waits at the gate has not been granted. */
+	return !here->qemu && !(here->start_job && !here->gate_asked) && !here->incoming;
 }
 
 static void proof_check(struct world *w, size_t guest, uint32_t nodeid)
