@@ -77,6 +77,22 @@ static void loading_take(struct daemon *d, struct json_object *obj)
 	}
 }
 
+/* The store is of no use. Said once, however often it is tried. */
+static void load_failed(struct daemon *d, struct json_object *obj)
+{
+	struct core_event event = { .type = EV_LOADED };
+	const char *error = json_string_or(obj, "error", "not readable");
+
+	if (strcmp(d->store_error, error)) {
+		snprintf(d->store_error, sizeof(d->store_error), "%s", error);
+		daemon_note(d, "store-failed", NOTE_ALERT, "The store cannot be used: %s", d->store_error);
+		daemon_event(d, &event);
+	}
+	/* The writer of a hamond that was killed a moment ago still ends: store_tick() starts another one. */
+	if (!strcmp(json_string_or(obj, "error_class", ""), "locked") && d->store)
+		helper_kill(d->store);
+}
+
 static void loaded_take(struct daemon *d, struct json_object *obj)
 {
 	struct core_event event = { .type = EV_LOADED };
@@ -85,9 +101,7 @@ static void loaded_take(struct daemon *d, struct json_object *obj)
 	char error[256] = "";
 
 	if (!json_bool_or(obj, "ok", false)) {
-		snprintf(d->store_error, sizeof(d->store_error), "%s", json_string_or(obj, "error", "not readable"));
-		daemon_note(d, "store-failed", NOTE_ALERT, "The store cannot be used: %s", d->store_error);
-		daemon_event(d, &event);
+		load_failed(d, obj);
 		return;
 	}
 	(void)json_get_object(obj, "meta", &meta);

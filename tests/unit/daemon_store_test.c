@@ -269,8 +269,28 @@ static void a_store_that_can_write_again_is_read_again(void)
 	end();
 }
 
+/* A daemon that is started again at once meets the writer of the one before it. */
+static void a_locked_store_is_tried_again(void)
+{
+	begin();
+	for (unsigned int i = 1; i <= 2; i++) {
+		says("{\"type\":\"loaded\",\"ok\":false,\"error_class\":\"locked\",\"error\":\"another process writes it\"}");
+		CHECK_INT(n_told, i == 1 ? 1 : 0);
+		CHECK_INT(killed, i);
+		writer.on_exit(writer.user, (struct helper *)&writer, 0, HELPER_EXITED);
+		store_tick(&d);
+		CHECK_INT(started, i + 1);
+	}
+	says("{\"type\":\"loaded\",\"ok\":false,\"error_class\":\"corrupt\",\"error\":\"damaged\"}");
+	CHECK_INT(killed, 2);
+	says("{\"type\":\"loaded\",\"ok\":true,\"meta\":{\"promised\":131073,\"facts_term\":65537},\"facts\":[],\"defs\":[]}");
+	CHECK(d.store_loaded);
+	end();
+}
+
 int main(void)
 {
+	RUN(a_locked_store_is_tried_again);
 	RUN(a_store_that_can_write_again_is_read_again);
 	RUN(what_is_asked_is_whole);
 	RUN(only_what_is_durable_is_acknowledged);
