@@ -409,15 +409,16 @@ class Chaos:
                 "longest_pause_s": round(self.longest, 1),
                 "fencings": len([1 for _, _, what in bmc.power_log(self.lab) if what == "off"])}
         try:
-            status = self.cluster.status()
+            said = [host.hamonctl("status") for host in self.lab.alive_hosts() if host.name not in self.frozen]
+            status = next(status for status in said if status["cluster"]["synced"])
             told["generations"] = {entry["name"]: entry["generation"] for entry in status["instances"]}
             told["term"] = status["cluster"]["term"] >> 16
             told["incidents"] = sum(entry["epoch"] for entry in status["hosts"]) - len(status["hosts"])
             told["double_runs"] = len(self.lab.referee.doubles)
             told["violations"] = sum(guest.read().violations for guest in self.cluster.guests.values())
             told["writes_last_start"] = sum(guest.read().seq for guest in self.cluster.guests.values())
-        except (LabError, ValueError, KeyError, OSError, AttributeError) as error:
-            told["incomplete"] = str(error).splitlines()[0]
+        except (LabError, ValueError, KeyError, OSError, AttributeError, StopIteration) as error:
+            told["incomplete"] = repr(error)[:200]
         return told
 
     def tell(self, told):
