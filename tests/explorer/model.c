@@ -223,6 +223,10 @@ static void helper_told(struct model *m, const struct move *move)
 		here->starting = HELPER_NONE;
 		host_step(m, h, STEP_STARTED, about | (here->qemu ? FLAG_OK : 0));
 		break;
+	case MOVE_START_TIMEOUT:
+		here->starting = HELPER_NONE;
+		host_step(m, h, STEP_STARTED, about);
+		break;
 	case MOVE_INSPECT:
 		here->inspecting = HELPER_NONE;
 		inspected(m, h, about, guest_seen(here), 0);
@@ -255,6 +259,7 @@ static void fault_count(struct model *m, enum move_kind kind)
 	static const uint8_t fault_of[MOVE_KINDS] = {
 		[MOVE_CRASH] = 1 + FAULT_CRASH, [MOVE_RETURN] = 1 + FAULT_RETURN, [MOVE_KILL] = 1 + FAULT_KILL,
 		[MOVE_CUT] = 1 + FAULT_CUT, [MOVE_FENCE_FAIL] = 1 + FAULT_FENCE, [MOVE_START_FAIL] = 1 + FAULT_START,
+		[MOVE_START_TIMEOUT] = 1 + FAULT_START,
 		[MOVE_EARLY] = 1 + FAULT_EARLY, [MOVE_LATE_FENCE] = 1 + FAULT_LATE, [MOVE_LATE_START] = 1 + FAULT_LATE,
 		[MOVE_LATE_INSPECT] = 1 + FAULT_LATE, [MOVE_SLOW] = 1 + FAULT_SLOW,
 		[MOVE_HAND] = 1 + FAULT_HAND,
@@ -368,6 +373,7 @@ static void move_take(struct model *m, const struct move *move)
 	case MOVE_FENCE_TOLD:
 	case MOVE_FENCE_FAIL:
 	case MOVE_START_TOLD:
+	case MOVE_START_TIMEOUT:
 	case MOVE_INSPECT:
 	case MOVE_LATE_FENCE:
 	case MOVE_LATE_START:

@@ -68,7 +68,7 @@ enum fault {
 	FAULT_KILL,     /* a daemon dies; it is always started again, at any time */
 	FAULT_CUT,      /* a host is alone in the network; this always ends, at any time */
 	FAULT_FENCE,    /* a fence device fails */
-	FAULT_START,    /* a start fails */
+	FAULT_START,    /* a start fails, or its helper gives up and libvirt goes on with it */
 	FAULT_EARLY,    /* a host's clock goes on while things are under way: its timers overtake them */
 	FAULT_LATE,     /* a helper that was ended answers all the same */
 	FAULT_HAND,     /* a person, or autostart, starts an instance where it does not belong */
@@ -117,6 +117,7 @@ enum move_kind {
 	MOVE_CUT,
 	MOVE_FENCE_FAIL,
 	MOVE_START_FAIL,
+	MOVE_START_TIMEOUT,
 	MOVE_HAND,
 	MOVE_EARLY,
 	MOVE_LATE_FENCE,

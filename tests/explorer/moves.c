@@ -131,6 +131,8 @@ static void add_mishaps(struct list *list, const struct model *m, size_t h)
 
 		if (fault_left(m, FAULT_START) && (here->job == JOB_OF_ASKED || here->job == JOB_OF_GRANTED))
 			add(list, MOVE_START_FAIL, h, g, 0);
+		if (fault_left(m, FAULT_START) && here->starting && here->job != JOB_OF_NONE)
+			add(list, MOVE_START_TIMEOUT, h, g, 0);
 		if (fault_left(m, FAULT_HAND) && !here->qemu && here->job == JOB_OF_NONE)
 			add(list, MOVE_HAND, h, g, 0);
 		if (fault_left(m, FAULT_LATE) && here->starting_late)

@@ -36,6 +36,7 @@ static const struct {
 	[MOVE_CUT] = { "cut", "h%h IS CUT OFF from the network" },
 	[MOVE_FENCE_FAIL] = { "fence-fail", "h%h's fence helper cannot reach the device of h%a" },
 	[MOVE_START_FAIL] = { "start-fail", "h%h: the start of vm%a FAILS in libvirt" },
+	[MOVE_START_TIMEOUT] = { "start-timeout", "h%h: the start helper of vm%a gives up, and libvirt goes on" },
 	[MOVE_HAND] = { "hand", "h%h: vm%a is started past hamon" },
 	[MOVE_EARLY] = { "early", "h%h's next timer comes before what is under way" },
 	[MOVE_LATE_FENCE] = { "late-fence", "h%h: a fence helper that was ended tells all the same that h%a is off" },
