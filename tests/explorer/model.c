@@ -390,7 +390,8 @@ static void move_take(struct model *m, const struct move *move)
 /*
  * A message that leaves its taker as it was, and makes it do nothing, may be taken at once: whatever else happens to that
  * host before or after, nothing comes of it. True of what a host hears of itself and of snapshots for others without any
- * condition; of beats, acknowledgements, host reports and verdicts because they only ever say again, or more, of the same.
+ * condition; of beats, acknowledgements, host reports and verdicts because they say again what is known, unless something
+ * that would overtake them makes it new: --no-reduce has these orders too.
  */
 static bool may_be_idle(const struct message_info *info, size_t to)
 {

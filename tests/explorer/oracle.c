@@ -168,7 +168,10 @@ void oracle_gate(struct model *m, size_t host, size_t guest)
 	m->granted_to[guest] = (uint8_t)(host + 1);
 }
 
-/* Who gives an instance back has it no more. Who opens a term has been promised it by a majority, on their disks, and forgets nothing that was durable on one. */
+/*
+ * Who gives an instance back has it no more. Who opens a term has been promised it by a majority, on their disks, and forgets
+ * nothing that was durable on one.
+ */
 void oracle_send(const struct model *m, size_t host, uint32_t message)
 {
 	const struct message_info *info = message_info(message);
