@@ -9,12 +9,15 @@ SERVER = "10.77.0.254"
 
 
 def nbd_guest(lab, name, memory=4, **said):
-    """A witness on an NBD export of its own. Nothing locks an NBD disk."""
+    """A witness on an NBD export of its own. Nothing locks an NBD disk.
+
+    Many clients: the server never hears that a host has lost its power, and keeps its place.
+    """
     folder = os.path.join(lab.folder, "nbd")
     image = os.path.join(folder, name + ".img")
     guests.image_make(lab, image)
     port = 10809 + len(os.listdir(folder)) - 1
-    lab.spawn(["qemu-nbd", "-f", "raw", "-b", SERVER, "-p", str(port), "-e", "8", "-t", "-x", name, "--cache=writeback",
+    lab.spawn(["qemu-nbd", "-f", "raw", "-b", SERVER, "-p", str(port), "-e", "1000", "-t", "-x", name, "--cache=writeback",
                image], os.path.join(lab.folder, "nbd.log"))
     spaces.wait_until("qemu-nbd listens", lambda: lab.run(
         ["qemu-img", "info", "nbd://%s:%d/%s" % (SERVER, port, name)], check=False).returncode == 0,
