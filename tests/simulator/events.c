@@ -150,8 +150,10 @@ static void event_hold(struct world_host *host, struct world_event *ev)
 
 static void tick(struct world *w, struct world_host *host, struct world_event *ev)
 {
-	if (ev->id == host->tick_event)
-		host_step(w, host, &(struct core_event){ .type = EV_TICK });
+	if (ev->id != host->tick_event)
+		return;
+	host->tick_at_ms = 0;
+	host_step(w, host, &(struct core_event){ .type = EV_TICK });
 }
 
 static void event_happen(struct world *w, struct world_event *ev)

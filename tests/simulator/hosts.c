@@ -160,6 +160,10 @@ static void tick_arm(struct world *w, struct world_host *host)
 
 	if (host->drift)
 		in_ms = in_ms * 1000 / (uint64_t)(1000 + host->drift) + 1;
+	/* Mostly the deadline is what it was. */
+	if (w->ledger && host->tick_at_ms == w->now_ms + in_ms)
+		return;
+	host->tick_at_ms = w->now_ms + in_ms;
 	event_add(w, HAPPEN_TICK, host_index(w, host), in_ms)->id = ++host->tick_event;
 }
 
@@ -196,6 +200,7 @@ void world_daemon_start(struct world *w, size_t number)
 		return;
 	host->daemon = true;
 	host->runs++;
+	host->tick_at_ms = 0;
 	host->frozen = false;
 	snprintf(settings.boot_id, sizeof(settings.boot_id), "%s-boot%u", host->name, host->boots);
 	core_free(host->core);

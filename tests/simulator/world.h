@@ -82,7 +82,7 @@ struct world_host {
 	struct core *core;
 	struct store store;
 	struct guest_here guests[WORLD_GUESTS_MAX];
-	uint64_t tick_event;
+	uint64_t tick_event, tick_at_ms;
 	uint32_t helpers;   /* grows when effects are ended */
 	bool device_broken;
 	enum device device;
