@@ -25,6 +25,7 @@ static const struct option long_options[] = {
 	{ "early", required_argument, NULL, OPT_FAULT + FAULT_EARLY },
 	{ "late", required_argument, NULL, OPT_FAULT + FAULT_LATE },
 	{ "by-hand", required_argument, NULL, OPT_FAULT + FAULT_HAND },
+	{ "waits", required_argument, NULL, OPT_FAULT + FAULT_WAIT },
 	{ "slow", required_argument, NULL, OPT_FAULT + FAULT_SLOW },
 	{ "all-orders", no_argument, NULL, OPT_ALL_ORDERS },
 	{ "hosts", required_argument, NULL, OPT_HOSTS },
@@ -64,6 +65,7 @@ static void usage(FILE *to)
 "  --early N           timers that overtake messages and writes (0)\n"
 "  --late N            helpers that were ended and answer all the same (0)\n"
 "  --by-hand N         starts past hamon, where an instance does not run (0)\n"
+"  --waits N           how often time passes while helpers are at work (0)\n"
 "  --slow N            channels of a host (messages, quorum service, disk, libvirt, fencing) that are slow for a while:\n"
 "                      from any moment to any other all else overtakes them (0)\n"
 "  --all-orders        whatever is under way may come next, at every moment: shallow, see --depth\n"

@@ -262,13 +262,16 @@ static void fault_count(struct model *m, enum move_kind kind)
 		[MOVE_START_TIMEOUT] = 1 + FAULT_START,
 		[MOVE_EARLY] = 1 + FAULT_EARLY, [MOVE_LATE_FENCE] = 1 + FAULT_LATE, [MOVE_LATE_START] = 1 + FAULT_LATE,
 		[MOVE_LATE_INSPECT] = 1 + FAULT_LATE, [MOVE_SLOW] = 1 + FAULT_SLOW,
-		[MOVE_HAND] = 1 + FAULT_HAND,
+		[MOVE_HAND] = 1 + FAULT_HAND, [MOVE_WAIT] = 1 + FAULT_WAIT,
 	};
 
-	if (!fault_of[kind])
-		return;
-	m->faults[fault_of[kind] - 1]++;
-	/* The last one that may answer late has done so: the others never will. */
+	if (fault_of[kind])
+		m->faults[fault_of[kind] - 1]++;
+}
+
+/* The last helper that may answer late has done so: the others never will. */
+static void late_end(struct model *m)
+{
 	for (size_t h = 0; h < HOSTS && m->faults[FAULT_LATE] >= options.faults[FAULT_LATE]; h++) {
 		memset(m->hosts[h].fencing_late, 0, sizeof(m->hosts[h].fencing_late));
 		for (size_t g = 0; g < GUESTS_MAX; g++)
@@ -351,6 +354,7 @@ static void move_take(struct model *m, const struct move *move)
 		group_change(m);
 		break;
 	case MOVE_PASS:
+	case MOVE_WAIT:
 		pass(m);
 		break;
 	case MOVE_CRASH:
@@ -438,6 +442,7 @@ bool model_apply(struct model *m, const struct move *move)
 	effects_too_far = false;
 	fault_count(m, (enum move_kind)move->kind);
 	move_take(m, move);
+	late_end(m);
 	if (options.reduce)
 		idle_take(m);
 	oracle_check(m);

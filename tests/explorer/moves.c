@@ -230,6 +230,22 @@ static void add_ends_of_faults(struct list *list, const struct model *m, bool re
 	}
 }
 
+/* Helpers take seconds, everything else that is under way does not. */
+static bool only_helpers_work(const struct model *m)
+{
+	struct move moves[MOVES_MAX];
+	struct list list = { moves, 0 };
+
+	add_under_way(&list, m);
+	for (size_t i = 0; i < list.n; i++) {
+		size_t channel = channel_bit(&moves[i]) / HOSTS;
+
+		if (channel != CHANNEL_LIBVIRT && channel != CHANNEL_FENCING)
+			return false;
+	}
+	return list.n;
+}
+
 size_t model_moves(const struct model *m, struct move moves[MOVES_MAX])
 {
 	struct list list = { moves, 0 };
@@ -243,6 +259,8 @@ size_t model_moves(const struct model *m, struct move moves[MOVES_MAX])
 	add_ends_of_faults(&list, m, rests);
 	if (rests && may_pass(m) && !model_is_settled(m, NULL, 0))
 		add(&list, MOVE_PASS, 0, 0, 0);
+	if (!rests && fault_left(m, FAULT_WAIT) && may_pass(m) && only_helpers_work(m))
+		add(&list, MOVE_WAIT, 0, 0, 0);
 	for (size_t h = 0; h < HOSTS; h++) {
 		add_ends(&list, m, h);
 		if (m->hosts[h].power)

@@ -37,6 +37,7 @@ static const struct {
 	[MOVE_FENCE_FAIL] = { "fence-fail", "h%h's fence helper cannot reach the device of h%a" },
 	[MOVE_START_FAIL] = { "start-fail", "h%h: the start of vm%a FAILS in libvirt" },
 	[MOVE_START_TIMEOUT] = { "start-timeout", "h%h: the start helper of vm%a gives up, and libvirt goes on" },
+	[MOVE_WAIT] = { "wait", "helpers are at work: time passes to the next deadline" },
 	[MOVE_HAND] = { "hand", "h%h: vm%a is started past hamon" },
 	[MOVE_EARLY] = { "early", "h%h's next timer comes before what is under way" },
 	[MOVE_LATE_FENCE] = { "late-fence", "h%h: a fence helper that was ended tells all the same that h%a is off" },
@@ -51,7 +52,7 @@ static const char *const channel_names[CHANNELS] = {
 static const char *const fault_names[FAULTS] = {
 	[FAULT_CRASH] = "crashes", [FAULT_RETURN] = "returns", [FAULT_KILL] = "kills", [FAULT_CUT] = "cuts",
 	[FAULT_FENCE] = "fence-failures", [FAULT_START] = "start-failures", [FAULT_EARLY] = "early", [FAULT_LATE] = "late",
-	[FAULT_HAND] = "by-hand", [FAULT_SLOW] = "slow",
+	[FAULT_HAND] = "by-hand", [FAULT_WAIT] = "waits", [FAULT_SLOW] = "slow",
 };
 
 const char *fault_name(size_t fault)
