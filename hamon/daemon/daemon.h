@@ -51,6 +51,7 @@ struct device_state {
 	bool ok;
 	uint64_t checked_ms;
 	bool running;
+	bool off;            /* it read off last: right only while its host is gone */
 	uint64_t doubted_ms; /* it read off first then while its host was alive; 0: it did not */
 	bool disabled;       /* and again later: it is not that host's device */
 	char error[256];

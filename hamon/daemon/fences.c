@@ -243,6 +243,7 @@ static void device_doubt(struct daemon *d, struct device_state *state, const cha
 {
 	bool alive = host_is_alive(d, host);
 
+	state->off = !strcmp(power, "off");
 	if (alive && !strcmp(power, "on")) {
 		state->doubted_ms = 0;
 		state->disabled = false;
@@ -355,7 +356,7 @@ void fences_tick(struct daemon *d)
 
 				uint64_t interval_ms = d->config->fencing.check_interval_ms;
 
-				if (state->doubted_ms && interval_ms > DOUBT_MS)
+				if (state->off && host_is_alive(d, d->config->hosts[h].name) && interval_ms > DOUBT_MS)
 					interval_ms = DOUBT_MS;
 				if (state->checked_ms && now_ms < state->checked_ms + interval_ms)
 					continue;
