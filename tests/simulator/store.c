@@ -294,8 +294,12 @@ void world_store_fail(struct world *w, size_t number, uint64_t for_ms)
 void world_store_lose(struct world *w, size_t number)
 {
 	struct store *store = &w->hosts[number - 1].store;
+	uint64_t term = store->record_term, seq = store->record_seq;
 
 	say(w, "-- the store of %s is lost: it begins empty", w->hosts[number - 1].name);
 	store_clear(store);
 	store->promised = store->facts_term = 0;
+	/* What it held was acknowledged, and counts: elections are safe because an empty store has no vote. */
+	store->record_term = term;
+	store->record_seq = seq;
 }
