@@ -1,5 +1,5 @@
 /*
- * Hosts: loss, proof of death, admission. Every function looks at the facts and at what is seen now, and takes the one next
+ * Hosts: loss, fencing, admission. Every function looks at the facts and at what is seen now, and takes the one next
  * step: a new coordinator that finds the same facts goes on where the old one stopped.
  */
 #include <stdio.h>
@@ -7,124 +7,11 @@
 
 #include "hamon/core/state.h"
 
-#define DOUBT_PATIENCE_MS 5000 /* a host that was just powered off is a member for a token longer */
 #define UNWATCHED_PATIENCE_MS 2000
-#define WATCHDOG_DRIFT_PERMILLE 10 /* two boot clocks apart by 1% at most */
-#define WATCHDOG_MARGIN_MS 2000
-
-/*
- * Certified dead, and in the membership all the same: either its end is not noticed yet, or it is back in a new boot, or the
- * certificate is wrong. Until it has left or named another boot, nothing may rest on that certificate.
- */
-static bool certificate_is_doubted(const struct host *host)
-{
-	if (host->fact.state != HOST_DEAD || host->fact.certificate.method == PROOF_NEW_BOOT || !host->present)
-		return false;
-	return !host->daemon || !host->report_known ||
-		!strcmp(host->report.boot_id, host->fact.certificate.boot_id);
-}
-
-bool host_epoch_is_dead(const struct host *host, uint64_t epoch)
-{
-	if (host->fact.state == HOST_DEAD || host->fact.state == HOST_QUARANTINED)
-		return host->fact.certificate.epoch >= epoch && !certificate_is_doubted(host);
-	/* Admitted again in a later epoch: the host itself has named its new boot. */
-	return host->fact.state == HOST_ADMITTED && host->fact.epoch > epoch;
-}
-
-static struct incident_fact *incident_open(struct core *core, struct host *host)
-{
-	char id[CORE_INCIDENT_SIZE];
-	struct incident_fact *incident;
-
-	snprintf(id, sizeof(id), "%s-e%llu", host->config.name, (unsigned long long)host->fact.epoch);
-	incident = incident_make(core, id);
-	if (!incident->host) {
-		incident->host = host->config.nodeid;
-		incident->epoch = host->fact.epoch;
-		incident->heard_ms = host->heard_ms;
-		incident->lost_ms = core->now_ms;
-	}
-	incident->state = INCIDENT_OPEN;
-	text_copy(host->fact.incident, sizeof(host->fact.incident), id);
-	stage_incident(core, incident);
-	return incident;
-}
-
-static void provisional_end(struct core *core)
-{
-	for (size_t i = 0; i < core->n_hosts; i++) {
-		const struct host *host = &core->hosts[i];
-
-		if (host->configured && !host->fact.forgotten && !(host->present && host->daemon) &&
-		    !host_epoch_is_dead(host, host->fact.epoch))
-			return;
-	}
-	/* The other side is proven dead: these facts are the cluster's now. */
-	core->provisional = false;
-	core->facts_term = core->stored_facts_term = core->promised;
-}
-
-/*
- * Of two hosts the one that has proven the other dead commits alone while it is away. The other may write facts of a later term, alone
- * and committed by nobody: where the two are merged, the facts of the one that could commit win.
- */
-void alone_outrank(struct core *core)
-{
-	for (size_t i = 0; i < core->n_hosts; i++)
-		if (core->hosts[i].configured && !core->hosts[i].fact.forgotten && core->hosts[i].present &&
-		    core->hosts[i].daemon && (int)i != core->self)
-			return;
-	core->facts_term = core->stored_facts_term = core->promised | TERM_ALONE;
-}
-
-void host_certify(struct core *core, struct host *host, enum proof_method method,
-		  const char *device, const char *detail)
-{
-	struct incident_fact *incident = incident_open(core, host);
-	struct certificate *cert = &host->fact.certificate;
-
-	memset(cert, 0, sizeof(*cert));
-	cert->method = method;
-	cert->epoch = host->fact.epoch;
-	cert->confirmed_ms = core->now_ms;
-	text_copy(cert->device, sizeof(cert->device), device);
-	text_copy(cert->boot_id, sizeof(cert->boot_id), host->fact.boot_id);
-	text_copy(cert->detail, sizeof(cert->detail), detail);
-	host->fact.state = HOST_DEAD;
-	/* Proven in another way while an `off` is on its way: the next coordinator must know of that. */
-	host->fact.fence_intent = host->fence_op || core->now_ms < host->late_until_ms;
-	host->doubted_ms = 0;
-	host->reason[0] = '\0';
-	incident->certified_ms = core->now_ms;
-	incident->proof = method;
-	incident->reason[0] = '\0';
-	stage_host(core, host);
-	stage_incident(core, incident);
-	note_stage(core, "fence-confirmed", NOTE_NOTICE, incident->id, host, NULL,
-		   "%s is proven dead (%s%s%s): %s", host->config.name, proof_method_name(method),
-		   device[0] ? " " : "", device, detail);
-	if (core->provisional)
-		provisional_end(core);
-	else if (core->two_node)
-		alone_outrank(core);
-}
 
 /* --- admission --- */
 
-static bool incident_under_way(const struct core *core, const char *id)
-{
-	for (size_t i = 0; i < core->n_instances; i++) {
-		const struct instance *inst = &core->instances[i];
-
-		if (!inst->spec.deleted && id[0] && !strcmp(inst->place.incident, id) &&
-		    (inst->place.phase == PHASE_ASSIGNED || inst->place.phase == PHASE_REVOKING))
-			return true;
-	}
-	return false;
-}
-
-static bool host_runs_foreign(const struct core *core, const struct host *host)
+bool host_runs_foreign(const struct core *core, const struct host *host)
 {
 	size_t slot = (size_t)(host - core->hosts);
 
@@ -366,24 +253,6 @@ static void host_evaluate_admitted(struct core *core, struct host *host)
 
 /* --- fencing --- */
 
-static bool watchdog_expired(struct core *core, struct host *host, uint64_t *ret_at_ms)
-{
-	const struct watchdog_attestation *att = &host->attestation;
-	uint64_t bound_ms, from_ms = host->attested_ms;
-
-	if (!host->attested || !att->armed || strcmp(att->boot_id, host->fact.boot_id))
-		return false;
-	bound_ms = att->lease_ms + att->watchdog_ms;
-	bound_ms += bound_ms * WATCHDOG_DRIFT_PERMILLE / 1000 + WATCHDOG_MARGIN_MS;
-	/* A majority without this member may have heard it later: only since this one is quorate without it nobody does. */
-	if (host->absent_since_ms > from_ms)
-		from_ms = host->absent_since_ms;
-	if (core->quorate_since_ms > from_ms)
-		from_ms = core->quorate_since_ms;
-	*ret_at_ms = from_ms + bound_ms;
-	return core->now_ms >= *ret_at_ms;
-}
-
 static void fence_begin(struct core *core, struct host *host)
 {
 	struct core_action *act;
@@ -404,20 +273,6 @@ static void fence_begin(struct core *core, struct host *host)
 	act->fence.op = host->fence_op;
 	act->fence.host = &host->fact;
 	act->fence.level = host->fence_level;
-}
-
-static void incident_end(struct core *core, struct host *host, const char *why)
-{
-	struct incident_fact *incident = incident_find(core, host->fact.incident);
-
-	if (incident) {
-		incident->state = INCIDENT_CLOSED;
-		incident->closed_ms = core->now_ms;
-		text_copy(incident->reason, sizeof(incident->reason), why);
-		stage_incident(core, incident);
-	}
-	host->fact.incident[0] = '\0';
-	host->reason[0] = '\0';
 }
 
 static void host_came_back(struct core *core, struct host *host)
@@ -548,35 +403,6 @@ void host_fence_result(struct core *core, const struct core_event *event)
 		    "every fence level failed: nothing of it is started until a retry succeeds or `hamonctl confirm-fenced`");
 }
 
-/*
- * It goes on being a member, in the very boot that is certified dead: the certificate is wrong, and would be believed as soon as the
- * host leaves. It is void; what was not moved on its word belongs to the host as before. Should it be right after all, the
- * host leaves and is fenced once more.
- */
-static void certificate_void(struct core *core, struct host *host)
-{
-	note_stage(core, "fence-contradiction", NOTE_ALERT, host->fact.incident, host, NULL,
-		   "%s is alive in the boot that %s certified dead: that is void; check that its fence device belongs to it",
-		   host->config.name, host->fact.certificate.device[0] ? host->fact.certificate.device :
-		   proof_method_name(host->fact.certificate.method));
-	memset(&host->fact.certificate, 0, sizeof(host->fact.certificate));
-	host->fact.state = HOST_ADMITTED;
-	host->doubted_ms = 0;
-	stage_host(core, host);
-	incident_end(core, host, "it was alive all the time");
-	for (size_t i = 0; i < core->n_instances; i++)
-		instance_stays(core, &core->instances[i], host);
-}
-
-static bool certificate_is_refuted(const struct core *core, const struct host *host)
-{
-	if (!host->doubted_ms || core->now_ms < host->doubted_ms + 2 * DOUBT_PATIENCE_MS)
-		return false;
-	/* Without its hamond it is a member all the same, many tokens after its power went. */
-	return (!host->daemon || (host->report_known && host->instances_known)) &&
-		!host_runs_foreign(core, host) && !incident_under_way(core, host->fact.incident);
-}
-
 static void host_evaluate_dead(struct core *core, struct host *host)
 {
 	if (certificate_is_doubted(host)) {
@@ -674,3 +500,4 @@ uint64_t hosts_deadline(const struct core *core)
 	}
 	return deadline_ms;
 }
+

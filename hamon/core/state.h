@@ -294,25 +294,41 @@ void term_snapshots_send(struct core *core);
 uint64_t term_deadline(const struct core *core);
 bool candidate_can_open(struct core *core);
 
-/* hosts.c: loss, proof, admission */
+/* hosts.c: loss, fencing, admission */
 void hosts_evaluate(struct core *core);
 void host_fence_result(struct core *core, const struct core_event *event);
+bool host_runs_foreign(const struct core *core, const struct host *host);
+uint64_t hosts_deadline(const struct core *core);
+
+/* proofs.c: what certifies a host, and what that is worth */
+#define DOUBT_PATIENCE_MS 5000 /* a host that was just powered off is a member for a token longer */
 void host_certify(struct core *core, struct host *host, enum proof_method method,
 		  const char *device, const char *detail);
 bool host_epoch_is_dead(const struct host *host, uint64_t epoch);
+bool watchdog_expired(struct core *core, struct host *host, uint64_t *ret_at_ms);
+bool certificate_is_doubted(const struct host *host);
+bool certificate_is_refuted(const struct core *core, const struct host *host);
+void certificate_void(struct core *core, struct host *host);
 void alone_outrank(struct core *core);
-uint64_t hosts_deadline(const struct core *core);
+
+/* incidents.c */
+struct incident_fact *incident_open(struct core *core, struct host *host);
+void incident_end(struct core *core, struct host *host, const char *why);
+bool incident_under_way(const struct core *core, const char *id);
+void incidents_evaluate(struct core *core);
+
+/* reports.c: what hosts report of instances */
+void instance_report_receive(struct core *core, int slot, const struct instance_report *report);
+void instance_claim_receive(struct core *core, const struct core_message *msg);
 
 /* instances.c: what becomes of each instance */
 void instances_evaluate(struct core *core);
-void incidents_evaluate(struct core *core);
+struct host *owner_of(struct core *core, const struct instance *inst);
 bool owner_is_over(struct core *core, const struct instance *inst);
 void instance_stays(struct core *core, struct instance *inst, const struct host *host);
 void instance_assign_by_hand(struct core *core, struct instance *inst, int slot);
-void instance_report_receive(struct core *core, int slot, const struct instance_report *report);
 void instance_result_receive(struct core *core, const struct core_message *msg);
 void instance_released_receive(struct core *core, const struct core_message *msg);
-void instance_claim_receive(struct core *core, const struct core_message *msg);
 uint64_t instances_deadline(const struct core *core);
 
 /* placement.c */

@@ -1,0 +1,164 @@
+/*
+ * What hosts report of instances, turned into facts by the coordinator: definitions, wishes, first claims, migrations that begin.
+ */
+#include <string.h>
+
+#include "hamon/core/state.h"
+
+static bool spec_equal(const struct spec_fact *a, const struct spec_fact *b)
+{
+	bool same = a->protected == b->protected && a->block_job == b->block_job &&
+		a->memory_mib == b->memory_mib && a->vcpus == b->vcpus && a->priority == b->priority &&
+		a->n_disks == b->n_disks && a->n_places == b->n_places && a->deleted == b->deleted &&
+		!strcmp(a->name, b->name) && !strcmp(a->group, b->group) && !strcmp(a->allow, b->allow) &&
+		!strcmp(a->deny, b->deny) && !strcmp(a->def_hash, b->def_hash);
+
+	for (uint32_t i = 0; same && i < a->n_disks; i++)
+		same = a->disks[i].writable == b->disks[i].writable &&
+			!strcmp(a->disks[i].id, b->disks[i].id);
+	for (uint32_t i = 0; same && i < a->n_places; i++)
+		same = !strcmp(a->places[i], b->places[i]);
+	return same;
+}
+
+static void spec_take(struct core *core, struct instance *inst, const struct spec_fact *spec)
+{
+	struct fact_version version = inst->spec.version;
+
+	if (spec_equal(&inst->spec, spec))
+		return;
+	inst->spec = *spec;
+	inst->spec.version = version;
+	inst->spec.deleted = false;
+	stage_spec(core, inst);
+}
+
+static struct instance *instance_claim(struct core *core, int slot, const struct instance_report *report,
+				       enum wish wish)
+{
+	struct host *host = &core->hosts[slot];
+	struct instance *inst = instance_make(core, report->spec.uuid);
+	uint64_t generation;
+
+	if (!inst) {
+		note_stage(core, "limit", NOTE_ALERT, NULL, host, NULL,
+			   "%s on %s is not protected: the limit of %d instances is reached",
+			   report->spec.name, host->config.name, CORE_INSTANCES_MAX);
+		return NULL;
+	}
+	generation = inst->place.generation;
+	inst->spec.deleted = true; /* so that any content differs */
+	spec_take(core, inst, &report->spec);
+	memset(&inst->place, 0, sizeof(inst->place));
+	text_copy(inst->place.uuid, sizeof(inst->place.uuid), report->spec.uuid);
+	inst->place.owner = host->config.nodeid;
+	inst->place.owner_epoch = host->fact.epoch;
+	inst->place.generation = generation + 1;
+	inst->place.home = host->config.nodeid;
+	inst->place.wish = wish;
+	inst->place.phase = PHASE_SETTLED;
+	stage_place(core, inst);
+	note_stage(core, "instance-claimed", NOTE_INFO, NULL, host, inst, "%s belongs to %s (%s)",
+		   inst->spec.name, host->config.name, wish_name(wish));
+	return inst;
+}
+
+static void wish_set(struct core *core, struct instance *inst, enum wish wish, const char *why)
+{
+	struct host *owner = owner_of(core, inst);
+
+	if (inst->place.wish == wish)
+		return;
+	inst->place.wish = wish;
+	inst->absent_since_ms = 0;
+	stage_place(core, inst);
+	note_stage(core, "instance-wish", NOTE_INFO, NULL, owner, inst, "%s is wished %s: %s",
+		   inst->spec.name, wish_name(wish), why);
+}
+
+static void owner_report_take(struct core *core, struct instance *inst, const struct host *host,
+			      const struct instance_report *report)
+{
+	if (host->fact.state != HOST_ADMITTED || host->fact.epoch != inst->place.owner_epoch)
+		return;
+	if (report->undefined && report->state == INSTANCE_ABSENT && inst->place.phase == PHASE_SETTLED) {
+		inst->spec.deleted = true;
+		stage_spec(core, inst);
+		note_stage(core, "instance-undefined", NOTE_INFO, NULL, host, inst,
+			   "%s was undefined on %s: it is protected no more", inst->spec.name,
+			   host->config.name);
+		return;
+	}
+	if (report->spec.def_hash[0])
+		spec_take(core, inst, &report->spec);
+	if (inst->place.phase != PHASE_SETTLED)
+		return;
+	if (report->state == INSTANCE_RUNNING)
+		wish_set(core, inst, WISH_RUNNING, "it runs");
+	if (report->state != INSTANCE_ABSENT || report->host_shutting_down)
+		return;
+	if (report->stop_reason == STOP_BY_GUEST)
+		wish_set(core, inst, WISH_STOPPED, "the guest shut itself down");
+	else if (report->stop_reason == STOP_BY_API)
+		wish_set(core, inst, WISH_STOPPED, "it was stopped by hand");
+	else if (report->stop_reason == STOP_SAVED)
+		wish_set(core, inst, WISH_STOPPED, "it was saved by hand");
+}
+
+void instance_report_receive(struct core *core, int slot, const struct instance_report *report)
+{
+	struct host *host = &core->hosts[slot];
+	struct instance *inst = instance_seen(core, report->spec.uuid);
+
+	if (inst)
+		inst->state[slot] = (uint8_t)report->state;
+	if (core->role != ROLE_ACTIVE || !core->quorate)
+		return;
+	if (!inst || inst->spec.deleted) {
+		if (report->spec.protected && !report->undefined && host->fact.state == HOST_ADMITTED &&
+		    (report->defined || report->state != INSTANCE_ABSENT)) {
+			inst = instance_claim(core, slot, report,
+					      report->state == INSTANCE_RUNNING ? WISH_RUNNING : WISH_STOPPED);
+			if (inst)
+				inst->state[slot] = (uint8_t)report->state;
+		}
+		return;
+	}
+	if (inst->place.owner == host->config.nodeid) {
+		owner_report_take(core, inst, host, report);
+	} else if (report->state == INSTANCE_RUNNING && inst->place.joint != host->config.nodeid &&
+		   host->fact.state == HOST_ADMITTED) {
+		note_stage(core, "double-run", NOTE_ALERT, inst->place.incident, host, inst,
+			   "%s runs on %s, but belongs to %s: stop one of them", inst->spec.name,
+			   host->config.name, host_name(core, inst->place.owner));
+	}
+}
+
+void instance_claim_receive(struct core *core, const struct core_message *msg)
+{
+	struct instance *inst = instance_find(core, msg->uuid);
+	int slot = host_slot(core, msg->from);
+	struct host *host;
+
+	if (core->role != ROLE_ACTIVE || slot < 0)
+		return;
+	host = &core->hosts[slot];
+	if (host->fact.state != HOST_ADMITTED || !host_is_alive(host))
+		return;
+	if (msg->migrate) {
+		if (!inst || inst->spec.deleted || inst->place.phase != PHASE_SETTLED || inst->place.joint ||
+		    inst->place.owner == msg->from)
+			return;
+		inst->place.joint = msg->from;
+		inst->joint_since_ms = core->now_ms;
+		stage_place(core, inst);
+		note_stage(core, "instance-migrating", NOTE_INFO, NULL, host, inst,
+			   "%s is being migrated from %s to %s", inst->spec.name,
+			   host_name(core, inst->place.owner), host->config.name);
+		return;
+	}
+	if ((inst && !inst->spec.deleted) || !msg->claim || !msg->claim->spec.protected ||
+	    disk_user_find(core, msg->claim->spec.uuid, msg->claim->spec.disks, msg->claim->spec.n_disks))
+		return;
+	instance_claim(core, slot, msg->claim, WISH_STOPPED);
+}
