@@ -27,6 +27,7 @@
 #define LOCK_DELAY_MAX_MS 2000
 #define LOCK_TELL_MS 5000
 #define VERIFY_SLACK_MS 5000
+#define NOTICE_MS 1000 /* libvirt sees the end of a QEMU */
 
 struct start {
 	const struct request *req;
@@ -254,6 +255,33 @@ static enum step domain_create(struct start *start)
 	return STEP_FAILED;
 }
 
+/*
+ * It has started, and somebody stopped it through libvirt since: a success, for its wish is a person's. hamon itself stops nothing that
+ * it starts.
+ */
+static void stopped_tell(struct start *start)
+{
+	json_put_bool(start->result, "ok", true);
+	json_put_string(start->result, "state", "shutoff");
+	json_put_bool(start->result, "stopped_by_hand", true);
+}
+
+/* Its QEMU has ended: did somebody stop it? libvirt needs a moment to notice. */
+static bool was_stopped_by_hand(struct start *start)
+{
+	uint64_t until_ms = clock_boot_ms() + NOTICE_MS;
+	int state, reason;
+
+	do {
+		if (virDomainGetState(start->dom, &state, &reason, 0))
+			return false;
+		if (state == VIR_DOMAIN_SHUTOFF)
+			return reason == VIR_DOMAIN_SHUTOFF_DESTROYED;
+		poll(NULL, 0, POLL_MS);
+	} while (clock_boot_ms() < until_ms);
+	return false;
+}
+
 /* Waits until the domain runs and returns its QEMU's pid, or 0 with the result filled. */
 static pid_t running_wait(struct start *start)
 {
@@ -269,6 +297,10 @@ static pid_t running_wait(struct start *start)
 					       "%s ended right after its start", start->req->name);
 			else
 				connection_failure(start->result, "cannot read the domain's state");
+			return 0;
+		}
+		if (state == VIR_DOMAIN_SHUTOFF && reason == VIR_DOMAIN_SHUTOFF_DESTROYED) {
+			stopped_tell(start);
 			return 0;
 		}
 		if (state == VIR_DOMAIN_SHUTOFF || state == VIR_DOMAIN_CRASHED) {
@@ -313,12 +345,16 @@ static void running_verify(struct start *start)
 	/* The descriptor is of this very process: a later one with the same number cannot be mistaken. */
 	exit_fd.fd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (exit_fd.fd >= 0 && poll(&exit_fd, 1, (int)start->req->verify_ms) == 1) {
+		close(exit_fd.fd);
+		if (was_stopped_by_hand(start)) {
+			stopped_tell(start);
+			return;
+		}
 		report_failure(start->result, "exited",
 			       "the QEMU of %s (pid %d) ended within %llu ms of its start; see "
 			       "/var/log/libvirt/qemu/%s.log",
 			       start->req->name, (int)pid, (unsigned long long)start->req->verify_ms,
 			       start->req->name);
-		close(exit_fd.fd);
 		return;
 	}
 	again = running_wait(start);

@@ -295,6 +295,7 @@ struct core_event {
 		struct {
 			uint64_t op;
 			bool ok;
+			bool stopped;            /* ok, and stopped by hand before it was verified */
 			bool retry_elsewhere;
 			char detail[CORE_TEXT_SIZE];
 		} start;

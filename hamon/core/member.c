@@ -142,6 +142,9 @@ void member_start_result(struct core *core, const struct core_event *event)
 	if (event->start.ok && core->self >= 0)
 		inst->state[core->self] = INSTANCE_RUNNING;
 	result_send(core, inst);
+	/* What the watch reported of that was not heeded while the start was under way. */
+	if (event->start.stopped)
+		core->report_due = true;
 }
 
 void member_start_begun(struct core *core, const struct core_event *event)

@@ -30,6 +30,7 @@ struct start_op {
 	bool dropped;     /* its term is over */
 	bool answered;
 	bool started;     /* the second helper is at work */
+	bool stopped;     /* by hand, before it was verified */
 	uint64_t began_ms;
 	char verdict[16];
 };
@@ -55,6 +56,7 @@ static void op_answer(struct start_op *op, bool ok, bool retry_elsewhere, const 
 	fault_point("started", op->name);
 	event.start.op = op->op;
 	event.start.ok = ok;
+	event.start.stopped = op->stopped;
 	event.start.retry_elsewhere = retry_elsewhere;
 	snprintf(event.start.detail, sizeof(event.start.detail), "%s", detail);
 	daemon_defer(op->d, &event);
@@ -84,6 +86,11 @@ static void start_on_line(void *user, struct helper *helper, struct json_object 
 	}
 	if (strcmp(type, "result"))
 		return;
+	if (json_bool_or(obj, "stopped_by_hand", false)) {
+		op->stopped = true;
+		op_answer(op, true, false, "it had started, and was stopped by hand while that was verified");
+		return;
+	}
 	if (json_bool_or(obj, "ok", false)) {
 		snprintf(detail, sizeof(detail), "verified, %llu ms after it was given to this host",
 			 (unsigned long long)(clock_boot_ms() - op->began_ms));

@@ -167,8 +167,6 @@ def test_guest_is_stopped_in_the_middle_of_an_incident(cluster):
 
 
 @pytest.mark.scenario(41)
-@pytest.mark.long
-@pytest.mark.xfail(strict=True, reason="a stop by hand while the start is still being verified counts as a failed start")
 @pytest.mark.lab(hamon={"evacuation": {"verify": "5s"}})
 def test_guest_is_stopped_while_its_start_is_verified(cluster):
     stay(cluster)

@@ -297,6 +297,36 @@ static void a_late_end_of_a_start_is_not_taken(void)
 	alone_end();
 }
 
+/* The coordinator did not heed the report of the stop while it waited for the start: it hears it again, after the start's success. */
+static void a_stop_during_the_verification_is_told_again(void)
+{
+	struct instance_report report = { .state = INSTANCE_ABSENT, .defined = true, .stop_reason = STOP_BY_API };
+	struct core_event told = { .type = EV_REPORTS, .reports = { .n = 1, .reports = &report } };
+	struct core_event end = { .type = EV_START_RESULT, .start = { .ok = true } };
+
+	for (int stopped = 0; stopped < 2; stopped++) {
+		member_of(3, 2);
+		record_assign(T1, 2, 3, 2, 1);
+		persisted();
+		hear_ack(1, T1, 2);
+		CHECK(done(ACT_START));
+		end.start.op = done(ACT_START)->instance.op;
+		end.start.stopped = stopped;
+		report.spec = facts.spec;
+		step(&told);
+		elapse(100);
+		step(&end);
+		CHECK(sent(MSG_RESULT) && sent(MSG_RESULT)->ok);
+		CHECK_INT(sent(MSG_REPORT) != NULL, stopped);
+		if (stopped) {
+			CHECK(sent(MSG_RESULT) < sent(MSG_REPORT));
+			CHECK_INT(sent(MSG_REPORT)->n_reports, 1);
+			CHECK_INT(sent(MSG_REPORT)->reports[0].stop_reason, STOP_BY_API);
+		}
+		alone_end();
+	}
+}
+
 static void a_migration_in_is_granted_once(void)
 {
 	alone_begin(3, 3);
@@ -396,6 +426,7 @@ int main(void)
 	RUN(nobody_is_woken_for_what_is_past);
 	RUN(what_an_earlier_epoch_was_given_is_not_started);
 	RUN(a_late_end_of_a_start_is_not_taken);
+	RUN(a_stop_during_the_verification_is_told_again);
 	RUN(a_migration_in_is_granted_once);
 	RUN(without_quorum_nothing_is_started);
 	RUN(a_release_waits_for_the_job_to_end);
