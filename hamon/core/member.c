@@ -70,12 +70,16 @@ void member_reports_take(struct core *core, const struct core_event *event)
 		if (inst) {
 			inst->defined_here = report->defined;
 			inst->managed_save_here = report->managed_save;
+			/* It has come in, so libvirt has prepared its QEMU: whatever asks to start it from here on is something else. */
+			if (report->state != INSTANCE_ABSENT)
+				inst->incoming_until_ms = 0;
 			if (core->self >= 0)
 				inst->state[core->self] = (uint8_t)report->state;
 		}
 		if (!event->reports.full && core->group_up && core->n_reports < CORE_INSTANCES_MAX)
 			core->reports[core->n_reports++] = *report;
-		if (report->undefined)
+		/* One that runs on without its definition is there all the same. */
+		if (report->undefined && report->state == INSTANCE_ABSENT)
 			own->used = false;
 	}
 	if (core->n_reports && !event->reports.full) {

@@ -327,8 +327,35 @@ static void a_stop_during_the_verification_is_told_again(void)
 	}
 }
 
+/* A guest whose definition was taken away while it runs is in every full report as long as it does. */
+static void one_without_a_definition_is_told_of(void)
+{
+	struct instance_report report = { .state = INSTANCE_RUNNING, .undefined = true };
+	struct core_event told = { .type = EV_REPORTS, .reports = { .n = 1, .reports = &report } };
+	struct core_event end = { .type = EV_START_RESULT, .start = { .ok = true, .stopped = true } };
+
+	member_of(3, 2);
+	record_assign(T1, 2, 3, 2, 1);
+	persisted();
+	hear_ack(1, T1, 2);
+	end.start.op = done(ACT_START)->instance.op;
+	report.spec = facts.spec;
+	step(&told);
+	step(&end); /* calls for a full report */
+	CHECK(sent(MSG_REPORT) && sent(MSG_REPORT)->full);
+	CHECK_INT(sent(MSG_REPORT)->n_reports, 1);
+	report.state = INSTANCE_ABSENT;
+	step(&told);
+	elapse(60000);
+	CHECK(!sent(MSG_REPORT) || !sent(MSG_REPORT)->n_reports);
+	alone_end();
+}
+
 static void a_migration_in_is_granted_once(void)
 {
+	struct instance_report coming = { .state = INSTANCE_INCOMING };
+	struct core_event told = { .type = EV_REPORTS, .reports = { .n = 1, .reports = &coming } };
+
 	alone_begin(3, 3);
 	facts_make(&facts, T1, 3, 2);
 	facts.place.joint = 3;
@@ -344,6 +371,11 @@ static void a_migration_in_is_granted_once(void)
 	hear_beat(1, true, T1);
 	elapse(2100);
 	CHECK_INT(gate_ask(6), 0);
+	/* Once it is seen to come in, the QEMU is prepared: nobody else may use what was granted for it. */
+	CHECK_INT(gate_ask_op(7, GATE_MIGRATE_IN), 1);
+	coming.spec = facts.spec;
+	step(&told);
+	CHECK_INT(gate_ask(8), 0);
 	alone_end();
 }
 
@@ -427,6 +459,7 @@ int main(void)
 	RUN(what_an_earlier_epoch_was_given_is_not_started);
 	RUN(a_late_end_of_a_start_is_not_taken);
 	RUN(a_stop_during_the_verification_is_told_again);
+	RUN(one_without_a_definition_is_told_of);
 	RUN(a_migration_in_is_granted_once);
 	RUN(without_quorum_nothing_is_started);
 	RUN(a_release_waits_for_the_job_to_end);
