@@ -253,6 +253,7 @@ static void reports_receive(struct core *core, const struct core_message *msg)
 		for (size_t i = 0; i < core->n_instances; i++)
 			core->instances[i].state[slot] = INSTANCE_ABSENT;
 		core->hosts[slot].instances_known = true;
+		core->hosts[slot].listed_ms = core->now_ms;
 	}
 	for (size_t i = 0; i < msg->n_reports; i++)
 		instance_report_receive(core, slot, &msg->reports[i]);

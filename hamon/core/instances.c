@@ -10,7 +10,6 @@
 #define NEW_BOOT_PATIENCE_MS 5000 /* the host of an instance is just coming back: it goes there */
 #define REASON_BEGINNING 16       /* reasons that begin alike are the same to a reader */
 #define RETRY_DOUBLINGS_MAX 5     /* 10 s become 320 s at most */
-#define JOINT_SETTLE_MS 15000     /* a live migration that left nothing on its target by then is over */
 
 struct host *owner_of(struct core *core, const struct instance *inst)
 {
@@ -203,11 +202,16 @@ static void joint_evaluate(struct core *core, struct instance *inst)
 
 	if (source < 0 || target < 0)
 		return;
+	/*
+	 * A daemon that stands still is a member with old news: only what is heard after the migration was granted says anything,
+	 * and that it left nothing on its target, only a whole list from there.
+	 */
 	source_over = host_epoch_is_dead(&core->hosts[source], inst->place.owner_epoch) ||
-		(host_knows_instances(&core->hosts[source]) && inst->state[source] == INSTANCE_ABSENT);
+		(host_knows_instances(&core->hosts[source]) && inst->state[source] == INSTANCE_ABSENT &&
+		 core->hosts[source].heard_ms >= inst->joint_since_ms);
 	target_over = host_epoch_is_dead(&core->hosts[target], core->hosts[target].fact.epoch) ||
 		(host_knows_instances(&core->hosts[target]) && inst->state[target] == INSTANCE_ABSENT &&
-		 core->now_ms >= inst->joint_since_ms + JOINT_SETTLE_MS);
+		 core->hosts[target].listed_ms >= inst->joint_since_ms + JOINT_SETTLE_MS);
 	/* What an earlier run of the target's daemon reported says nothing: that host may have failed in between. */
 	if (source_over && inst->state[target] == INSTANCE_RUNNING && !target_over &&
 	    host_knows_instances(&core->hosts[target])) {

@@ -10,6 +10,7 @@
 #define STOP_INTERVAL_MS 3000
 #define TELL_INTERVAL_MS 3000     /* a result is repeated until the coordinator has recorded it */
 #define REPORT_INTERVAL_MS 60000
+#define JOINT_LIST_MARGIN_MS 1000 /* the coordinator's clock began a little later, or runs a little slower */
 
 static const struct host *self_host(const struct core *core)
 {
@@ -90,11 +91,25 @@ void member_reports_take(struct core *core, const struct core_event *event)
 	}
 }
 
+/* What is to come in has had its time: whether it is here is told once, for its coordinator waits for that. */
+static bool joint_list_is_due(const struct core *core)
+{
+	for (size_t i = 0; i < core->n_instances; i++) {
+		const struct instance *inst = &core->instances[i];
+		uint64_t at_ms = inst->joint_since_ms + JOINT_SETTLE_MS + JOINT_LIST_MARGIN_MS;
+
+		if (inst->place.joint == core->settings.self && inst->joint_since_ms && core->now_ms >= at_ms &&
+		    core->report_again_ms < at_ms + REPORT_INTERVAL_MS)
+			return true;
+	}
+	return false;
+}
+
 void member_reports_send(struct core *core)
 {
 	struct core_message *msg;
 
-	if (core->now_ms >= core->report_again_ms)
+	if (core->now_ms >= core->report_again_ms || joint_list_is_due(core))
 		core->report_due = true;
 	if (!core->report_due || !core->group_up || !core->own_reported || !core->coordinator ||
 	    !core->synced)

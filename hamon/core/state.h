@@ -39,6 +39,7 @@ struct host {
 	bool report_known;
 	struct host_report report;
 	bool instances_known;            /* a full list from this daemon's run */
+	uint64_t listed_ms;              /* when the last full list came */
 	bool said_leave;                 /* its daemon left in order */
 	bool left_guests;                /* and guests of it still ran */
 
@@ -322,6 +323,7 @@ void instance_report_receive(struct core *core, int slot, const struct instance_
 void instance_claim_receive(struct core *core, const struct core_message *msg);
 
 /* instances.c: what becomes of each instance */
+#define JOINT_SETTLE_MS 15000     /* a live migration that left nothing on its target by then is over */
 void instances_evaluate(struct core *core);
 struct host *owner_of(struct core *core, const struct instance *inst);
 bool owner_is_over(struct core *core, const struct instance *inst);

@@ -261,7 +261,7 @@ static void unused_clear(struct core *core)
 {
 	for (size_t h = 0; h < HOSTS; h++) {
 		core->hosts[h].attested = false;
-		core->hosts[h].heard_ms = 0;
+		core->hosts[h].heard_ms = core->hosts[h].listed_ms = 0;
 	}
 	for (size_t i = 0; i < core->n_instances; i++)
 		core->instances[i].joint_since_ms = 0;
