@@ -499,7 +499,7 @@ size_t core_step(struct core *core, uint64_t now_ms, const struct core_event *ev
 	assert(now_ms >= core->now_ms);
 	core->now_ms = now_ms;
 	core->n_actions = core->n_messages = core->n_notes = core->n_refs = 0;
-	core->n_reports = core->n_request_out = 0;
+	core->n_reports = core->n_claims = core->n_request_out = 0;
 	stall_check(core);
 	event_take(core, event);
 	store_check(core);

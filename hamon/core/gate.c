@@ -2,6 +2,7 @@
  * The start gate: may this host open the disks of that instance now? Answered from committed facts alone. A first start waits for
  * the commit of its claim, an incoming migration for that of the joint holding; past the deadline the answer is no.
  */
+#include <assert.h>
 #include <string.h>
 
 #include "hamon/core/state.h"
@@ -31,6 +32,7 @@ static bool facts_are_current(const struct core *core)
 
 static void claim_send(struct core *core, struct gate_wait *wait, const struct instance *inst)
 {
+	struct instance_report *claim;
 	struct core_message *msg;
 
 	if (wait->claimed || !core->group_up)
@@ -39,13 +41,15 @@ static void claim_send(struct core *core, struct gate_wait *wait, const struct i
 	msg = message_send(core, MSG_CLAIM);
 	text_copy(msg->uuid, sizeof(msg->uuid), wait->query.spec.uuid);
 	msg->migrate = inst != NULL;
-	if (inst || core->n_reports >= CORE_INSTANCES_MAX)
+	if (inst)
 		return;
-	memset(&core->reports[core->n_reports], 0, sizeof(core->reports[0]));
-	core->reports[core->n_reports].spec = wait->query.spec;
-	core->reports[core->n_reports].spec.protected = true;
-	core->reports[core->n_reports].defined = true;
-	msg->claim = &core->reports[core->n_reports++];
+	assert(core->n_claims < CORE_GATE_WAITS_MAX); /* each gate claims once */
+	claim = &core->claims[core->n_claims++];
+	memset(claim, 0, sizeof(*claim));
+	claim->spec = wait->query.spec;
+	claim->spec.protected = true;
+	claim->defined = true;
+	msg->claim = claim;
 }
 
 /*

@@ -114,9 +114,11 @@ void member_reports_send(struct core *core)
 	if (!core->report_due || !core->group_up || !core->own_reported || !core->coordinator ||
 	    !core->synced)
 		return;
+	/* What the watch has just seen is sent in this step already, and told only once: the whole report waits. */
+	if (core->n_reports)
+		return;
 	core->report_due = false;
 	core->report_again_ms = core->now_ms + REPORT_INTERVAL_MS;
-	core->n_reports = 0;
 	for (size_t i = 0; i < core->n_own; i++)
 		if (core->own[i].used)
 			core->reports[core->n_reports++] = core->own[i].report;

@@ -158,6 +158,7 @@ void instance_claim_receive(struct core *core, const struct core_message *msg)
 		return;
 	}
 	if ((inst && !inst->spec.deleted) || !msg->claim || !msg->claim->spec.protected ||
+	    strcmp(msg->claim->spec.uuid, msg->uuid) ||
 	    disk_user_find(core, msg->claim->spec.uuid, msg->claim->spec.disks, msg->claim->spec.n_disks))
 		return;
 	instance_claim(core, slot, msg->claim, WISH_STOPPED);

@@ -225,6 +225,8 @@ struct core {
 	struct fact_ref refs[2 * CORE_REFS_MAX];
 	size_t n_reports;
 	struct instance_report reports[CORE_INSTANCES_MAX];
+	size_t n_claims;
+	struct instance_report claims[CORE_GATE_WAITS_MAX];
 	size_t n_verdicts;
 	struct verdict_report verdicts[CORE_INSTANCES_MAX];
 	struct core_request request_out[4];

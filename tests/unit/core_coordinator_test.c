@@ -512,6 +512,24 @@ static void a_report_of_an_earlier_run_ends_no_migration(void)
 	alone_end();
 }
 
+static void a_claim_of_another_instance_is_not_taken(void)
+{
+	struct instance_report vm1 = { .defined = true };
+
+	alone_begin(1, 3);
+	facts_make(&facts, TERM(1, 2), 3, 2);
+	lead(&facts);
+	for (uint32_t id = 2; id <= 3; id++)
+		hear_report(id, id == 2 ? "b2-1" : "b3-1", false, id == 2 ? INSTANCE_RUNNING : INSTANCE_ABSENT);
+	vm1.spec = facts.spec;
+	hear(&(struct core_message){ .type = MSG_CLAIM, .from = 3, .claim = &vm1,
+				     .uuid = "00000000-0000-4000-8000-000000000002" });
+	CHECK_INT(place_now().owner, 2);
+	CHECK_INT(place_now().generation, 1);
+	CHECK_INT(place_now().wish, WISH_RUNNING);
+	alone_end();
+}
+
 int main(void)
 {
 	RUN(a_majority_of_all_must_promise);
@@ -534,5 +552,6 @@ int main(void)
 	RUN(alone_of_two_it_commits_its_intent_alone);
 	RUN(who_proves_the_other_of_two_dead_outranks_it);
 	RUN(a_report_of_an_earlier_run_ends_no_migration);
+	RUN(a_claim_of_another_instance_is_not_taken);
 	return 0;
 }

@@ -442,6 +442,60 @@ static void nobody_is_woken_for_what_is_past(void)
 	alone_end();
 }
 
+/* --- several messages of one step --- */
+
+/* Host 3 runs vm1, and in the next step its whole report is due again. */
+static void report_again_soon(struct instance_report *vm1)
+{
+	uint64_t due_ms;
+
+	member_of(3, 3);
+	*vm1 = (struct instance_report){ .spec = facts.spec, .state = INSTANCE_RUNNING, .defined = true };
+	step(&(struct core_event){ .type = EV_REPORTS, .reports = { .full = true, .n = 1, .reports = vm1 } });
+	CHECK(sent(MSG_REPORT) && sent(MSG_REPORT)->full);
+	due_ms = now_ms + 60000;
+	while (now_ms + 1000 < due_ms) {
+		elapse(500);
+		hear_beat(1, true, T1);
+	}
+	now_ms = due_ms - 1;
+}
+
+static void a_claim_is_of_the_instance_that_is_started(void)
+{
+	struct gate_query query = { .id = 1, .op = GATE_START, .protected = true };
+	struct instance_report vm1;
+
+	report_again_soon(&vm1);
+	query.spec = facts.spec;
+	strcpy(query.spec.uuid, "00000000-0000-4000-8000-000000000002");
+	strcpy(query.spec.name, "vm2");
+	step(&(struct core_event){ .type = EV_GATE, .gate = &query });
+	CHECK(sent(MSG_REPORT) && sent(MSG_REPORT)->full);
+	CHECK(sent(MSG_CLAIM) && sent(MSG_CLAIM)->claim);
+	CHECK(!strcmp(sent(MSG_CLAIM)->uuid, query.spec.uuid));
+	CHECK(!strcmp(sent(MSG_CLAIM)->claim->spec.uuid, query.spec.uuid));
+	alone_end();
+}
+
+static void a_change_is_told_beside_a_whole_report(void)
+{
+	struct instance_report vm1;
+
+	report_again_soon(&vm1);
+	vm1.state = INSTANCE_ABSENT;
+	vm1.defined = false;
+	vm1.undefined = true;
+	step(&(struct core_event){ .type = EV_REPORTS, .reports = { .n = 1, .reports = &vm1 } });
+	CHECK(sent(MSG_REPORT) && !sent(MSG_REPORT)->full);
+	CHECK_INT(sent(MSG_REPORT)->n_reports, 1);
+	CHECK(sent(MSG_REPORT)->reports[0].undefined);
+	step(&(struct core_event){ .type = EV_TICK });
+	CHECK(sent(MSG_REPORT) && sent(MSG_REPORT)->full);
+	CHECK_INT(sent(MSG_REPORT)->n_reports, 0);
+	alone_end();
+}
+
 int main(void)
 {
 	RUN(a_promise_waits_for_the_disk);
@@ -463,5 +517,7 @@ int main(void)
 	RUN(a_migration_in_is_granted_once);
 	RUN(without_quorum_nothing_is_started);
 	RUN(a_release_waits_for_the_job_to_end);
+	RUN(a_claim_is_of_the_instance_that_is_started);
+	RUN(a_change_is_told_beside_a_whole_report);
 	return 0;
 }
