@@ -163,10 +163,25 @@ static void record_commit(struct world *w, const struct core_message *msg)
 			spec_commit(w->ledger, msg->facts[i].fact);
 }
 
+/* An opening carries on what was decided before. */
+static void places_sent(struct world *w, const struct core_message *msg)
+{
+	for (size_t i = 0; i < msg->n_facts; i++) {
+		const struct place_fact *fact = msg->facts[i].fact;
+
+		if (msg->facts[i].kind != FACT_PLACE)
+			continue;
+		if (!msg->replace)
+			ledger_assignment_check(w, fact);
+		w->ledger->places[guest_number(fact->uuid)].sent_generation = fact->generation;
+	}
+}
+
 void ledger_sent(struct world *w, struct parcel *parcel)
 {
 	struct ledger *ledger = w->ledger;
 
+	places_sent(w, parcel->msg);
 	if (parcel->msg->replace && !w->two_node)
 		opening_check(w, parcel->msg);
 	if (ledger->n_records == LEDGER_RECORDS_MAX) {

@@ -14,6 +14,7 @@ struct ledger_place {
 	struct fact_version spec_version;
 	uint32_t owner, joint, home;
 	uint64_t owner_epoch, generation;
+	uint64_t sent_generation; /* of the last record that was sent, committed or not */
 	enum phase phase;
 	enum wish wish;
 	bool accept_loss;
@@ -41,6 +42,7 @@ struct ledger {
 /* transitions.c: what may follow what */
 void ledger_host_check(struct world *w, const struct ledger_host *old, const struct host_fact *fact);
 void ledger_brake_check(struct world *w, const struct host_fact *fact);
+void ledger_assignment_check(struct world *w, const struct place_fact *fact);
 void ledger_place_check(struct world *w, size_t guest, const struct ledger_place *old, const struct place_fact *fact);
 
 #endif

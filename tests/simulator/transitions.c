@@ -89,11 +89,20 @@ static bool holder_is_over(struct world *w, size_t guest, uint32_t nodeid, uint6
 	return !here->qemu && !(here->start_job && !here->gate_asked) && !here->incoming;
 }
 
-static void proof_check(struct world *w, size_t guest, uint32_t nodeid)
+/*
+ * Judged when it is decided: its commit may come minutes later, in the opening of a later term that carries it on.
+ * Before the host starts anything it proves the disks itself.
+ */
+void ledger_assignment_check(struct world *w, const struct place_fact *fact)
 {
-	const struct world_host *host = &w->hosts[host_of_node(w, nodeid)];
+	size_t guest = guest_number(fact->uuid);
+	const struct world_host *host = &w->hosts[host_of_node(w, fact->owner)];
+	const struct ledger_place *old = &w->ledger->places[guest];
 	uint64_t bad_ms = host->guests[guest].told_bad_ms;
 
+	if (w->two_node || !old->known || old->deleted || fact->phase != PHASE_ASSIGNED ||
+	    fact->generation <= old->sent_generation || fact->owner == fact->home || fact->accept_loss)
+		return;
 	/* While it was away nobody could be told; it proves them again itself, before it starts anything. */
 	if (bad_ms && w->now_ms - bad_ms > PROOF_AGE_MS && w->now_ms - w->view_changed_ms > PROOF_AGE_MS)
 		fail(w, "I8: vm%zu goes to %s, which has not proven its disks", guest + 1, host->name);
@@ -127,9 +136,6 @@ void ledger_place_check(struct world *w, size_t guest, const struct ledger_place
 	if (fact->owner != old->owner && fact->owner == old->joint &&
 	    !holder_is_over(w, guest, old->owner, old->owner_epoch))
 		fail(w, "I2: vm%zu is said to have left node %u, which still has it", guest + 1, old->owner);
-	if (fact->phase == PHASE_ASSIGNED && fact->generation > old->generation && fact->owner != fact->home &&
-	    !fact->accept_loss)
-		proof_check(w, guest, fact->owner);
 	if (fact->phase == PHASE_ASSIGNED && fact->wish != WISH_RUNNING)
 		fail(w, "I13: vm%zu is to be started and is wished stopped", guest + 1);
 	if (old->recorded && !old->loose && fact->wish != old->intent && !w->two_node)
