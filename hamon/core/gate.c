@@ -153,6 +153,11 @@ static enum answer gate_decide(struct core *core, struct gate_wait *wait, char r
 			  "this side of the cluster has no quorum");
 		return ANSWER_WAIT;
 	}
+	/* What was said meanwhile is still being read: a fact of it may be older than the one behind it. */
+	if (core_tilted(core)) {
+		text_copy(reason, CORE_TEXT_SIZE, "this host stood still, and looks before it acts: try again in some seconds");
+		return ANSWER_WAIT;
+	}
 	if (!self_is_admitted(core)) {
 		text_format(reason, CORE_TEXT_SIZE, "this host is not admitted (%s): see `hamonctl status`",
 			    core->self < 0 ? "not configured" :

@@ -131,9 +131,8 @@ bool certificate_is_refuted(const struct core *core, const struct host *host)
 	if (!host->doubted_ms || core->now_ms < host->doubted_ms + 2 * DOUBT_PATIENCE_MS)
 		return false;
 	/*
-	 * Without its hamond it is a member all the same, many tokens after its power went. What it runs it may not be able to
-	 * say, with a libvirtd that hangs; to take it for alive needs no list.
+	 * It is a member, many tokens after its power went, with a hamond that is gone, stands still or cannot list what it runs: to
+	 * take it for alive needs no word of it.
 	 */
-	return (!host->daemon || host->report_known) &&
-		!host_runs_foreign(core, host) && !incident_under_way(core, host->fact.incident);
+	return !host_runs_foreign(core, host) && !incident_under_way(core, host->fact.incident);
 }
