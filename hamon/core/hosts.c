@@ -427,6 +427,17 @@ static void host_evaluate_dead(struct core *core, struct host *host)
 		   host->config.name, host->report.boot_id);
 }
 
+/* By its last word: it may take for its own, by other facts than these, what it runs. */
+static bool host_runs_any(const struct core *core, const struct host *host)
+{
+	size_t slot = (size_t)(host - core->hosts);
+
+	for (size_t i = 0; i < core->n_instances; i++)
+		if (!core->instances[i].spec.deleted && core->instances[i].state[slot] != INSTANCE_ABSENT)
+			return true;
+	return false;
+}
+
 static void host_evaluate_quarantined(struct core *core, struct host *host)
 {
 	if (host->present) {
@@ -435,7 +446,7 @@ static void host_evaluate_quarantined(struct core *core, struct host *host)
 		return;
 	}
 	/* Its new boot ran nothing that it may run; if it did all the same, that boot must be proven dead too. */
-	if (host->report_known && host->report.stale_qemu) {
+	if ((host->report_known && host->report.stale_qemu) || host_runs_any(core, host)) {
 		host->fact.epoch++;
 		text_copy(host->fact.boot_id, sizeof(host->fact.boot_id), host->report.boot_id);
 		host_lose(core, host);
