@@ -431,6 +431,12 @@ struct core_instance_view {
 	uint32_t running_on;             /* mask of host slots, as reported */
 };
 
+/*
+ * Whether an evacuation of the host nodeid by hand includes the instance of this place: it is that host's, or it ran
+ * there last and waits for another, which a target that failed to start it is not.
+ */
+bool core_place_concerns(const struct place_fact *place, uint32_t nodeid);
+
 void core_view(const struct core *core, struct core_view *ret);
 const struct cluster_fact *core_cluster(const struct core *core);
 size_t core_host_count(const struct core *core);

@@ -273,6 +273,14 @@ static bool evacuate_one(struct core *core, const struct core_request *request, 
 	return true;
 }
 
+bool core_place_concerns(const struct place_fact *place, uint32_t nodeid)
+{
+	bool waits = place->phase == PHASE_WAITING || place->phase == PHASE_HELD;
+
+	return waits && place->home ? place->home == nodeid || (place->owner == nodeid && !place->released) :
+		place->owner == nodeid;
+}
+
 static void evacuate(struct core *core, const struct core_request *request)
 {
 	struct instance *inst = NULL;
@@ -314,11 +322,11 @@ static void evacuate(struct core *core, const struct core_request *request)
 	}
 	for (size_t i = 0; i < core->n_instances; i++) {
 		inst = &core->instances[i];
-		if (inst->spec.deleted || inst->place.owner != core->hosts[slot].config.nodeid ||
+		if (inst->spec.deleted || !core_place_concerns(&inst->place, core->hosts[slot].config.nodeid) ||
 		    inst->place.wish != WISH_RUNNING)
 			continue;
 		if (inst->place.phase == PHASE_ASSIGNED || inst->place.phase == PHASE_REVOKING ||
-		    !host_epoch_is_dead(&core->hosts[slot], inst->place.owner_epoch) || !owner_is_over(core, inst))
+		    !owner_is_over(core, inst))
 			continue;
 		/* What cannot be moved is left as it is: the plan has told the reason, and the others go on. */
 		if ((request->on || list_has(request->accept_loss, inst->spec.name) ||

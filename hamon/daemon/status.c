@@ -361,11 +361,19 @@ static struct json_object *plan_line(struct daemon *d, size_t slot, const struct
 		if (host.nodeid == view->place->owner) {
 			owner = host.fact;
 			owner_present = host.present;
+			if (!view->place->released)
+				continue;
+			/* It failed to start it and gave it back: as good a target as any. */
+		}
+		if (target && strcmp(target, host.name))
+			continue;
+		if (host.fact->state != HOST_ADMITTED || !host.daemon) {
+			if (target)
+				snprintf(reason, sizeof(reason), "%s is %s", host.name,
+					 host.fact->state != HOST_ADMITTED ? host_state_name(host.fact->state) :
+					 "admitted, but its hamond is not running");
 			continue;
 		}
-		if (host.fact->state != HOST_ADMITTED || !host.daemon ||
-		    (target && strcmp(target, host.name)))
-			continue;
 		if (reaches(verdict) && !to) {
 			to = host.name;
 			best = verdict;
@@ -393,6 +401,8 @@ static struct json_object *plan_line(struct daemon *d, size_t slot, const struct
 	} else if (!to || (!shared && !accepted)) {
 		action = "refuse";
 		code = to ? "data-loss" : "unproven";
+		if (!reason[0])
+			snprintf(reason, sizeof(reason), "no other host is admitted");
 	}
 	json_put_string(obj, "instance", view->spec->name);
 	json_put_string(obj, "uuid", view->spec->uuid);
@@ -409,13 +419,26 @@ struct json_object *plan_reply(struct daemon *d, struct json_object *obj)
 	struct json_object *reply = json_object_new_object(), *plan = json_object_new_array();
 	const char *instance = json_string_or(obj, "instance", NULL), *name = json_string_or(obj, "host", NULL);
 	const char *target = json_string_or(obj, "target", NULL);
-	bool shared = json_bool_or(obj, "on_shared_storage", false), known = !name;
+	bool shared = json_bool_or(obj, "on_shared_storage", false), known = !name, target_known = !target;
 	struct core_instance_view view;
 	struct core_host_view host;
+	uint32_t nodeid = 0;
 	size_t slot;
 
-	for (size_t i = 0; i < core_host_count(d->core); i++)
-		known |= core_host(d->core, i, &host) && host.configured && name && !strcmp(host.name, name);
+	for (size_t i = 0; i < core_host_count(d->core); i++) {
+		if (!core_host(d->core, i, &host) || !host.configured)
+			continue;
+		if (name && !strcmp(host.name, name)) {
+			known = true;
+			nodeid = host.nodeid;
+		}
+		target_known |= target && !strcmp(host.name, target);
+	}
+	if (!target_known) {
+		json_object_put(reply);
+		json_object_put(plan);
+		return error_object("no-such-host", "host", target);
+	}
 	if (!known || (instance && !instance_slot(d, instance, &slot, &view))) {
 		json_object_put(reply);
 		json_object_put(plan);
@@ -425,7 +448,7 @@ struct json_object *plan_reply(struct daemon *d, struct json_object *obj)
 	for (size_t i = 0; i < core_instance_count(d->core); i++) {
 		if (!core_instance(d->core, i, &view))
 			continue;
-		if (instance ? i == slot : !strcmp(daemon_host_name(d, view.place->owner), name))
+		if (instance ? i == slot : core_place_concerns(view.place, nodeid))
 			json_object_array_add(plan, plan_line(d, i, &view, target, shared,
 							       loss_accepted(obj, &view)));
 	}

@@ -61,7 +61,7 @@ def test_demo_kept(free_machine):
 
 
 @pytest.mark.parametrize("when, number", [
-    ("three hosts", signal.SIGTERM), ("GUEST", signal.SIGINT), ("waiting", signal.SIGTERM), ("disks say", signal.SIGINT)])
+    ("three hosts", signal.SIGTERM), ("GUEST", signal.SIGINT), ("loses its power", signal.SIGTERM), ("disks say", signal.SIGINT)])
 def test_demo_interrupted(free_machine, when, number):
     run = demo()
     told = ""
@@ -69,6 +69,8 @@ def test_demo_interrupted(free_machine, when, number):
         told += line
         if when in line:
             break
+    else:
+        pytest.fail("the demo ended before it said %r:\n%s" % (when, told))
     folder = json.load(open(keeper.LOCK))["dir"]
     run.send_signal(number)
     rest, _ = run.communicate(timeout=60)
