@@ -280,6 +280,9 @@ class Host:
             wait_until("libvirtd of %s answers" % self.name, lambda: self.virsh("version", check=False).returncode == 0,
                        120, seen=lambda: self.log("/var/log/libvirt/stderr.log", 5))
 
+    def start_nova(self):
+        self.spawn(["/etc/nova/bin/nova-compute", "--config-file", "/etc/nova/nova.conf"], "/var/log/nova/stderr.log")
+
     def start_hamond(self):
         if self.lab.stage:
             self.spawn(["/usr/local/sbin/hamond", "--foreground"] + self.lab.hamond, "/var/log/hamond.log", self.lab.environment)
