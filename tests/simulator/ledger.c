@@ -141,6 +141,13 @@ static void record_commit(struct world *w, const struct core_message *msg)
 	uint64_t intents = 0; /* in a record that is no opening hosts are few */
 
 	w->ledger->commits++;
+	if (!w->two_node && msg->term < w->ledger->term)
+		fail(w, "I5: a record of term %llu is committed after one of term %llu",
+		     (unsigned long long)msg->term >> 16, (unsigned long long)w->ledger->term >> 16);
+	/* What was committed between its sending and now is in it too. */
+	if (!w->two_node && msg->replace && msg->term > w->ledger->term)
+		opening_check(w, msg);
+	w->ledger->term = msg->term > w->ledger->term ? msg->term : w->ledger->term;
 	w->ledger->opening = msg->replace;
 	if (msg->replace)
 		losses_forget(w, msg);
@@ -182,7 +189,8 @@ void ledger_sent(struct world *w, struct parcel *parcel)
 	struct ledger *ledger = w->ledger;
 
 	places_sent(w, parcel->msg);
-	if (parcel->msg->replace && !w->two_node)
+	/* One whose last promise comes when a later term has begun is never committed: see record_commit(). */
+	if (parcel->msg->replace && !w->two_node && parcel->msg->term >= ledger->term)
 		opening_check(w, parcel->msg);
 	if (ledger->n_records == LEDGER_RECORDS_MAX) {
 		/* The older half was never committed. */

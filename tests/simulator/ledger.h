@@ -37,6 +37,7 @@ struct ledger {
 	struct ledger_host hosts[WORLD_HOSTS_MAX];
 	struct ledger_place places[WORLD_GUESTS_MAX];
 	uint64_t commits;
+	uint64_t term; /* the highest of which a record is committed */
 };
 
 /* transitions.c: what may follow what */
