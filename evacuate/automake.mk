@@ -2,8 +2,9 @@
 dist_man_MANS += doc/hamon-evacuate.8 doc/hamon-qemu-hook.8
 pkglibexec_PROGRAMS += hamon-evacuate hamon-qemu-hook
 
-hamon_evacuate_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS) $(LIBVIRT_CFLAGS)
-hamon_evacuate_LDADD = libhamon_xml.a libhamon_common.a $(LIBVIRT_LIBS) $(XML_LIBS) $(JSON_LIBS)
+hamon_evacuate_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS) $(LIBVIRT_CFLAGS) $(CURL_CFLAGS) $(YAML_CFLAGS)
+hamon_evacuate_LDADD = libhamon_xml.a libhamon_common.a $(LIBVIRT_LIBS) $(XML_LIBS) $(JSON_LIBS) \
+	$(CURL_LIBS) $(YAML_LIBS)
 hamon_evacuate_SOURCES = evacuate/main.c evacuate/plane.h \
 	evacuate/request.c evacuate/request.h \
 	evacuate/report.c evacuate/report.h \
@@ -15,12 +16,16 @@ hamon_evacuate_SOURCES = evacuate/main.c evacuate/plane.h \
 	evacuate/libvirt/connect.c evacuate/libvirt/connect.h \
 	evacuate/libvirt/managed_save.c evacuate/libvirt/managed_save.h \
 	evacuate/libvirt/start.c evacuate/libvirt/inspect.c evacuate/libvirt/stop.c \
-	evacuate/libvirt/tidy.c \
+	evacuate/libvirt/tidy.c evacuate/libvirt/verify.c evacuate/libvirt/verify.h \
 	evacuate/libvirt/probe.c evacuate/libvirt/probe.h \
 	evacuate/libvirt/status.c evacuate/libvirt/status.h \
 	evacuate/libvirt/report_domain.c evacuate/libvirt/report_domain.h \
 	evacuate/libvirt/watch.c evacuate/libvirt/watch.h evacuate/libvirt/watch_events.c \
-	evacuate/libvirt/watch_hints.c evacuate/libvirt/watch_queue.c
+	evacuate/libvirt/watch_hints.c evacuate/libvirt/watch_queue.c \
+	evacuate/nova/plane.c evacuate/nova/nova.h evacuate/nova/start.c evacuate/nova/enable.c \
+	evacuate/nova/clouds.c evacuate/nova/clouds.h evacuate/nova/http.c evacuate/nova/http.h \
+	evacuate/nova/failure.c evacuate/nova/failure.h evacuate/nova/keystone.c evacuate/nova/keystone.h \
+	evacuate/nova/compute.c evacuate/nova/compute.h evacuate/nova/parse.c evacuate/nova/parse.h
 
 hamon_qemu_hook_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS)
 hamon_qemu_hook_LDADD = libhamon_ctl.a libhamon_xml.a libhamon_common.a $(QB_LIBS) $(XML_LIBS) \

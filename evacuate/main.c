@@ -26,7 +26,7 @@
 #define QEMUS_TIMEOUT_MS 5000
 
 static const char usage[] =
-	"usage: hamon-evacuate [OPTION...] watch|start|inspect|stop|tidy|qemus < REQUEST\n"
+	"usage: hamon-evacuate [OPTION...] watch|start|inspect|stop|tidy|qemus|enable < REQUEST\n"
 	"One JSON request on standard input, JSON lines on standard output.\n"
 	"  --state-dir DIR    where hamon keeps copies (" LOCALSTATEDIR "/lib/hamon)\n"
 	"  --libvirt-lib DIR  libvirt's state of the QEMU driver (/var/lib/libvirt/qemu)\n"
@@ -132,7 +132,7 @@ static void qemus_run(const struct request *req, struct json_object *result)
 
 static int request_run(const struct request *req, const struct plane_paths *paths)
 {
-	const struct control_plane *plane = &libvirt_plane;
+	const struct control_plane *plane = req->has_nova ? &nova_plane : &libvirt_plane;
 	struct json_object *result;
 
 	if (req->verb == REQUEST_WATCH)
@@ -153,6 +153,9 @@ static int request_run(const struct request *req, const struct plane_paths *path
 		break;
 	case REQUEST_QEMUS:
 		qemus_run(req, result);
+		break;
+	case REQUEST_ENABLE:
+		plane->enable(req, paths, result);
 		break;
 	case REQUEST_WATCH:
 		break;

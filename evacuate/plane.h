@@ -1,6 +1,6 @@
 /*
- * A control plane: what starts, stops and watches instances on a host. libvirt is the first; another one (Nova)
- * has a table of its own and slots in beside it.
+ * A control plane: what starts, stops and watches instances on a host. With Nova as the plane only the start of an instance, and
+ * the return of a host, are Nova's: what runs on a host is libvirt's word with both, so the rest of its table is the same.
  *
  * Each operation is one process that the caller may SIGKILL at any point, so each is safe to repeat: it first looks
  * at what is there. It fills `result`: "ok", and where that is false "error_class" and "error".
@@ -32,8 +32,11 @@ struct control_plane {
 		     struct json_object *result);
 	void (*tidy)(const struct request *req, const struct plane_paths *paths,
 		     struct json_object *result);
+	/* This host is back and may be given instances again. NULL: the plane knows nothing of hosts. */
+	void (*enable)(const struct request *req, const struct plane_paths *paths,
+		       struct json_object *result);
 };
 
-extern const struct control_plane libvirt_plane;
+extern const struct control_plane libvirt_plane, nova_plane;
 
 #endif

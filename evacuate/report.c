@@ -88,3 +88,15 @@ int report_watch(uint64_t timeout_ms, struct json_object *expired)
 		return -errno;
 	return 0;
 }
+
+void report_limit(const char *op, uint64_t timeout_ms, const char *doing)
+{
+	struct json_object *expired = json_object_new_object();
+
+	json_put_string(expired, "type", "result");
+	json_put_string(expired, "op", op);
+	report_failure(expired, "timeout", "%s did not end within %llu ms", doing,
+		       (unsigned long long)timeout_ms);
+	report_watch(timeout_ms ? timeout_ms : 1, expired);
+	json_object_put(expired);
+}

@@ -24,4 +24,7 @@ void report_failure(struct json_object *result, const char *error_class, const c
  */
 int report_watch(uint64_t timeout_ms, struct json_object *expired);
 
+/* The same with a result of class "timeout" that names what did not end: whatever comes next ends in time, or with it. */
+void report_limit(const char *op, uint64_t timeout_ms, const char *doing);
+
 #endif

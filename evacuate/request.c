@@ -13,6 +13,8 @@
 #define VERIFY_DEFAULT_MS 1000
 #define LOCK_RETRY_DEFAULT_MS 120000
 #define NAME_MAX_BYTES 255
+#define NOVA_TIMEOUT_DEFAULT_MS 30000
+#define NOVA_MICROVERSION_DEFAULT "2.93"
 
 struct error_text {
 	char *text;
@@ -22,6 +24,7 @@ struct error_text {
 static const char *const verb_names[] = {
 	[REQUEST_WATCH] = "watch", [REQUEST_START] = "start", [REQUEST_INSPECT] = "inspect",
 	[REQUEST_STOP] = "stop",   [REQUEST_TIDY] = "tidy",   [REQUEST_QEMUS] = "qemus",
+	[REQUEST_ENABLE] = "enable",
 };
 
 int request_verb_parse(const char *word, enum request_verb *ret_verb)
@@ -136,8 +139,8 @@ static int start_take(struct json_object *obj, struct request *req, struct error
 	if (!rc && (!req->name[0] || strlen(req->name) > NAME_MAX_BYTES || strchr(req->name, '/')))
 		rc = wrong(error, "field \"name\": expected a domain's name, at most %d bytes, no slash",
 			   NAME_MAX_BYTES);
-	if (!rc)
-		rc = string_take(obj, "xml", NULL, &req->xml, error);
+	if (!rc) /* Nova makes the definition by itself */
+		rc = string_take(obj, "xml", req->has_nova ? "" : NULL, &req->xml, error);
 	if (!rc)
 		rc = time_take(obj, "start_timeout_ms", START_TIMEOUT_DEFAULT_MS,
 			       &req->start_timeout_ms, error);
@@ -168,13 +171,92 @@ static int tidy_take(struct json_object *obj, struct request *req, struct error_
 	return 0;
 }
 
+/* A host's name in Nova: what goes into a query and is compared byte by byte. */
+static bool host_is_valid(const char *name)
+{
+	return *name && strlen(name) <= NAME_MAX_BYTES && !strpbrk(name, " \t\r\n/");
+}
+
+static int dead_take(struct json_object *obj, struct request_nova *nova, struct error_text *error)
+{
+	struct json_object *list;
+	int rc = json_get_array(obj, "dead", &list);
+
+	if (rc == -ENOENT)
+		return 0;
+	if (rc || json_object_array_length(list) > REQUEST_DEAD_MAX)
+		return wrong(error, "field \"dead\": expected a list of at most %d hosts", REQUEST_DEAD_MAX);
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		struct json_object *name = json_object_array_get_idx(list, i);
+
+		if (!json_object_is_type(name, json_type_string) || !host_is_valid(json_object_get_string(name)))
+			return wrong(error, "field \"dead\": expected names of hosts");
+		nova->dead[nova->n_dead++] = json_object_get_string(name);
+	}
+	return 0;
+}
+
+static int nova_fields_take(struct json_object *obj, struct request_nova *nova, struct error_text *error)
+{
+	int rc = string_take(obj, "cloud", "", &nova->cloud, error);
+
+	if (!rc)
+		rc = string_take(obj, "clouds_file", "", &nova->clouds_file, error);
+	if (!rc)
+		rc = string_take(obj, "region", "", &nova->region, error);
+	if (!rc)
+		rc = string_take(obj, "interface", "", &nova->interface, error);
+	if (!rc)
+		rc = time_take(obj, "timeout_ms", NOVA_TIMEOUT_DEFAULT_MS, &nova->timeout_ms, error);
+	if (!rc)
+		rc = string_take(obj, "microversion", NOVA_MICROVERSION_DEFAULT, &nova->microversion, error);
+	if (!rc)
+		rc = string_take(obj, "self", NULL, &nova->self, error);
+	if (!rc && !host_is_valid(nova->self))
+		rc = wrong(error, "field \"self\": expected this host's name in Nova");
+	if (!rc)
+		rc = dead_take(obj, nova, error);
+	if (rc)
+		return rc;
+	/* A host that evacuates to itself, or that others hold for dead, must not act at all. */
+	for (size_t i = 0; i < nova->n_dead; i++)
+		if (!strcmp(nova->dead[i], nova->self))
+			return wrong(error, "field \"dead\": %s is this host itself", nova->self);
+	rc = json_get_object(obj, "environment", &nova->environment);
+	if (rc && rc != -ENOENT)
+		return wrong(error, "field \"environment\": expected an object");
+	return 0;
+}
+
+static int plane_take(struct json_object *obj, struct request *req, struct error_text *error)
+{
+	struct json_object *nova;
+	const char *plane;
+	int rc = string_take(obj, "plane", "libvirt", &plane, error);
+
+	if (rc)
+		return rc;
+	req->has_nova = !strcmp(plane, "nova");
+	if (!req->has_nova && strcmp(plane, "libvirt"))
+		return wrong(error, "field \"plane\": expected \"libvirt\" or \"nova\"");
+	if (!req->has_nova && req->verb == REQUEST_ENABLE)
+		return wrong(error, "field \"plane\": enable is Nova's");
+	if (!req->has_nova)
+		return 0;
+	if (json_get_object(obj, "nova", &nova))
+		return wrong(error, "field \"nova\": expected an object");
+	return nova_fields_take(nova, &req->nova, error);
+}
+
 static int fields_take(struct json_object *obj, struct request *req, struct error_text *error)
 {
 	int rc = string_take(obj, "op", NULL, &req->op, error);
 
 	if (!rc)
 		rc = string_take(obj, "uri", URI_DEFAULT, &req->uri, error);
-	if (!rc && req->verb != REQUEST_WATCH && req->verb != REQUEST_QEMUS)
+	if (!rc && (req->verb == REQUEST_START || req->verb == REQUEST_ENABLE))
+		rc = plane_take(obj, req, error);
+	if (!rc && req->verb != REQUEST_WATCH && req->verb != REQUEST_QEMUS && req->verb != REQUEST_ENABLE)
 		rc = uuid_take(obj, req, error);
 	if (!rc && req->verb == REQUEST_STOP)
 		rc = string_take(obj, "why", "", &req->why, error);

@@ -7,6 +7,8 @@
  *	stop    {"op","uri","uuid","why"}
  *	tidy    {"op","uri","uuid","managed_save":"aside"|null,"undefine":bool}
  *	qemus   {"op"}
+ * With "plane":"nova" start needs no xml and has, as has enable, which is Nova's alone,
+ *	"nova": {"cloud","clouds_file","region","interface","timeout_ms","microversion","self","dead":[..],"environment":{..}}
  */
 #ifndef HAMON_EVACUATE_REQUEST_H
 #define HAMON_EVACUATE_REQUEST_H
@@ -26,7 +28,24 @@ enum request_verb {
 	REQUEST_INSPECT,
 	REQUEST_STOP,
 	REQUEST_TIDY,
-	REQUEST_QEMUS
+	REQUEST_QEMUS,
+	REQUEST_ENABLE,
+};
+
+#define REQUEST_DEAD_MAX 64
+
+/* Nova's part; absent strings are "". */
+struct request_nova {
+	const char *cloud;
+	const char *clouds_file;
+	const char *region;
+	const char *interface;
+	uint64_t timeout_ms;             /* one call */
+	const char *microversion;        /* the highest that is used, "2.93" */
+	const char *self;                /* this host's name in Nova */
+	size_t n_dead;
+	const char *dead[REQUEST_DEAD_MAX]; /* Nova's names of hosts that are certified dead */
+	struct json_object *environment; /* the OS_* variables of who asks; NULL: those of this process */
 };
 
 /* All strings are borrowed from json and never NULL but where it says so. */
@@ -46,6 +65,8 @@ struct request {
 	uint64_t lock_retry_ms;	 /* how long a lock error is met with patience */
 	bool managed_save_aside; /* start: else it is resumed; tidy: else it is left where it is */
 	bool undefine;
+	bool has_nova; /* the plane is Nova */
+	struct request_nova nova;
 };
 
 /* The verb of a word of the command line: 0 or -EINVAL. */

@@ -6,7 +6,7 @@ TOP=$(dirname "$HERE")
 BUILD=${HAMON_BUILD:-$TOP/build}
 
 PACKAGES_BUILD="gcc libc6-dev make autoconf automake pkg-config libcpg-dev libquorum-dev libcmap-dev libcfg-dev
-	libqb-dev libjson-c-dev libsqlite3-dev libsystemd-dev libvirt-dev libxml2-dev libinih-dev"
+	libqb-dev libjson-c-dev libsqlite3-dev libsystemd-dev libvirt-dev libxml2-dev libinih-dev libcurl4-openssl-dev libyaml-dev"
 PACKAGES_LAB="corosync libvirt-daemon libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils
 	fence-agents openipmi ipmitool nasm python3 iproute2 util-linux procps sqlite3"
 PACKAGES_ALL="clang libclang-rt-14-dev xz-utils python3-pytest qemu-block-extra tgt glusterfs-server glusterfs-client

@@ -9,13 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 #include <libvirt/virterror.h>
 
 #include "evacuate/libvirt/connect.h"
 #include "evacuate/libvirt/libvirt.h"
 #include "evacuate/libvirt/managed_save.h"
+#include "evacuate/libvirt/verify.h"
 #include "evacuate/procscan.h"
 #include "evacuate/report.h"
 #include "hamon/common/clock.h"
@@ -26,8 +25,7 @@
 #define LOCK_DELAY_FIRST_MS 200
 #define LOCK_DELAY_MAX_MS 2000
 #define LOCK_TELL_MS 5000
-#define VERIFY_SLACK_MS 5000
-#define NOTICE_MS 1000 /* libvirt sees the end of a QEMU */
+#define LOCK_SLACK_MS 5000
 
 struct start {
 	const struct request *req;
@@ -47,19 +45,6 @@ enum step {
 	STEP_ABSENT, /* not here: define and start it */
 	STEP_STARTED, /* libvirt has it active */
 };
-
-/* Whatever comes next ends in time, or with this result. */
-static void step_watch(const struct start *start, uint64_t timeout_ms, const char *doing)
-{
-	struct json_object *expired = json_object_new_object();
-
-	json_put_string(expired, "type", "result");
-	json_put_string(expired, "op", start->req->op);
-	report_failure(expired, "timeout", "%s did not end within %llu ms", doing,
-		       (unsigned long long)timeout_ms);
-	report_watch(timeout_ms ? timeout_ms : 1, expired);
-	json_object_put(expired);
-}
 
 /* The XML must be of the instance that was asked for: a mix-up would start somebody else's disks. */
 static bool definition_check(struct start *start)
@@ -246,7 +231,7 @@ static enum step domain_create(struct start *start)
 	if (active == 1)
 		return STEP_STARTED;
 	if (!strcmp(error.error_class, "lock")) {
-		step_watch(start, start->delay_ms + VERIFY_SLACK_MS, "waiting for a lock");
+		report_limit(start->req->op, start->delay_ms + LOCK_SLACK_MS, "waiting for a lock");
 		if (lock_wait(start, &error))
 			return STEP_AGAIN;
 	}
@@ -255,129 +240,11 @@ static enum step domain_create(struct start *start)
 	return STEP_FAILED;
 }
 
-/*
- * It has started, and somebody stopped it through libvirt since: a success, for its wish is a person's. hamon itself stops nothing that
- * it starts.
- */
-static void stopped_tell(struct start *start)
-{
-	json_put_bool(start->result, "ok", true);
-	json_put_string(start->result, "state", "shutoff");
-	json_put_bool(start->result, "stopped_by_hand", true);
-}
-
-/* Its QEMU has ended: did somebody stop it? libvirt needs a moment to notice. */
-static bool was_stopped_by_hand(struct start *start)
-{
-	uint64_t until_ms = clock_boot_ms() + NOTICE_MS;
-	int state, reason;
-
-	do {
-		if (virDomainGetState(start->dom, &state, &reason, 0))
-			return false;
-		if (state == VIR_DOMAIN_SHUTOFF)
-			return reason == VIR_DOMAIN_SHUTOFF_DESTROYED;
-		poll(NULL, 0, POLL_MS);
-	} while (clock_boot_ms() < until_ms);
-	return false;
-}
-
-/* Waits until the domain runs and returns its QEMU's pid, or 0 with the result filled. */
-static pid_t running_wait(struct start *start)
-{
-	struct qemu_process *list;
-	int state, reason;
-	pid_t pid = 0;
-	size_t n;
-
-	for (;; poll(NULL, 0, POLL_MS)) {
-		if (virDomainGetState(start->dom, &state, &reason, 0)) {
-			if (connection_no_domain())
-				report_failure(start->result, "exited",
-					       "%s ended right after its start", start->req->name);
-			else
-				connection_failure(start->result, "cannot read the domain's state");
-			return 0;
-		}
-		if (state == VIR_DOMAIN_SHUTOFF && reason == VIR_DOMAIN_SHUTOFF_DESTROYED) {
-			stopped_tell(start);
-			return 0;
-		}
-		if (state == VIR_DOMAIN_SHUTOFF || state == VIR_DOMAIN_CRASHED) {
-			report_failure(start->result, "exited",
-				       "%s ended right after its start (%s); see "
-				       "/var/log/libvirt/qemu/%s.log",
-				       start->req->name, domain_reason_name(state, reason),
-				       start->req->name);
-			return 0;
-		}
-		if (state == VIR_DOMAIN_PAUSED && reason == VIR_DOMAIN_PAUSED_IOERROR) {
-			report_failure(start->result, "storage",
-				       "%s is paused here by an I/O error of its disk",
-				       start->req->name);
-			return 0;
-		}
-		if (state != VIR_DOMAIN_RUNNING && state != VIR_DOMAIN_BLOCKED)
-			continue;
-		if (procscan_list("/proc", start->req->uuid, &list, &n))
-			continue;
-		if (n == 1)
-			pid = list[0].pid;
-		free(list);
-		if (pid)
-			return pid;
-	}
-}
-
-/* Runs, and still runs with the same QEMU after verify_ms. */
-static void running_verify(struct start *start)
-{
-	struct pollfd exit_fd = { .fd = -1, .events = POLLIN };
-	uint64_t started_ms;
-	pid_t pid, again;
-
-	step_watch(start, start->req->start_timeout_ms, "the domain's way to the state running");
-	pid = running_wait(start);
-	if (!pid)
-		return;
-	started_ms = clock_boot_ms();
-	step_watch(start, start->req->verify_ms + VERIFY_SLACK_MS, "the verification");
-	/* The descriptor is of this very process: a later one with the same number cannot be mistaken. */
-	exit_fd.fd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (exit_fd.fd >= 0 && poll(&exit_fd, 1, (int)start->req->verify_ms) == 1) {
-		close(exit_fd.fd);
-		if (was_stopped_by_hand(start)) {
-			stopped_tell(start);
-			return;
-		}
-		report_failure(start->result, "exited",
-			       "the QEMU of %s (pid %d) ended within %llu ms of its start; see "
-			       "/var/log/libvirt/qemu/%s.log",
-			       start->req->name, (int)pid, (unsigned long long)start->req->verify_ms,
-			       start->req->name);
-		return;
-	}
-	again = running_wait(start);
-	if (again == pid && exit_fd.fd >= 0) {
-		json_put_bool(start->result, "ok", true);
-		json_put_string(start->result, "state", "running");
-		json_put_u64(start->result, "pid", (uint64_t)pid);
-		json_put_u64(start->result, "running_ms", started_ms);
-		json_put_u64(start->result, "verified_ms", clock_boot_ms());
-		report_progress(start->req->op, "verified", start->req->name);
-	} else if (again) {
-		report_failure(start->result, "exited", "%s has another QEMU than %llu ms before",
-			       start->req->name, (unsigned long long)start->req->verify_ms);
-	}
-	if (exit_fd.fd >= 0)
-		close(exit_fd.fd);
-}
-
 static enum step attempt(struct start *start)
 {
 	enum step step;
 
-	step_watch(start, start->req->start_timeout_ms, "the start");
+	report_limit(start->req->op, start->req->start_timeout_ms, "the start");
 	step = domain_look(start);
 	if (step == STEP_STARTED)
 		json_put_bool(start->result, "already", !start->attempts);
@@ -396,7 +263,7 @@ void libvirt_start(const struct request *req, const struct plane_paths *paths,
 
 	if (!definition_check(&start))
 		return;
-	step_watch(&start, req->start_timeout_ms, "connecting to libvirt");
+	report_limit(req->op, req->start_timeout_ms, "connecting to libvirt");
 	json_put_u64(result, "connecting_ms", clock_boot_ms());
 	start.conn = connection_open(req->uri);
 	if (!start.conn) {
@@ -406,7 +273,7 @@ void libvirt_start(const struct request *req, const struct plane_paths *paths,
 	while (step == STEP_AGAIN)
 		step = attempt(&start);
 	if (step == STEP_STARTED)
-		running_verify(&start);
+		libvirt_verify(req, start.dom, result);
 	domain_drop(&start);
 	virConnectClose(start.conn);
 }

@@ -1,0 +1,49 @@
+/*
+ * Calls of Nova's API as functions. A call that is safe to repeat is repeated until the deadline: while nobody answers, after a 401 (once,
+ * with a new token), and as 429 and 503 ask. One that is not is never sent twice: failure.lost then says that its effect must
+ * be looked for. Follows the Compute API v2.1, microversions 2.53 to 2.93.
+ */
+#ifndef HAMON_EVACUATE_NOVA_COMPUTE_H
+#define HAMON_EVACUATE_NOVA_COMPUTE_H
+
+#include "evacuate/nova/keystone.h"
+
+#define NOVA_MINOR_MIN 53
+#define NOVA_MINOR_TESTED 93
+
+struct compute {
+	struct keystone keystone;
+	struct nova_failure failure;   /* of the last call that returned false */
+	uint64_t deadline_ms;          /* boot clock: nothing is waited for beyond it */
+	uint64_t call_ms;              /* one request */
+	char microversion[16];         /* of every call: "2.93" */
+	void (*on_wait)(void *user, const char *why); /* somebody does not answer, and is asked again; may be NULL */
+	void *user;
+};
+
+/* Token, catalogue, microversion: the lower of what is wanted and what the endpoint has. compute_close in any case. */
+bool compute_open(struct compute *compute, const struct cloud_source *source, uint32_t wanted_minor);
+void compute_close(struct compute *compute);
+
+bool compute_server_get(struct compute *compute, const char *uuid, struct nova_server *ret);
+
+/* failure.error_class is "config" when there is no such service. */
+bool compute_service_get(struct compute *compute, const char *host, struct nova_service *ret);
+
+/* Evacuations of one server, or from one host: the other argument is NULL. *ret is to be freed on success. */
+bool compute_evacuations_get(struct compute *compute, const char *uuid, const char *source,
+			     struct nova_migrations *ret);
+
+bool compute_service_force_down(struct compute *compute, const struct nova_service *service, bool down);
+bool compute_service_disable(struct compute *compute, const struct nova_service *service, const char *reason);
+bool compute_service_enable(struct compute *compute, const struct nova_service *service);
+
+/* Never repeated. */
+bool compute_evacuate(struct compute *compute, const char *uuid, const char *host);
+
+/* Repeating these changes nothing more, but they are answered by 409 once they have begun. */
+bool compute_server_start(struct compute *compute, const char *uuid);
+bool compute_server_reboot_hard(struct compute *compute, const char *uuid);
+bool compute_server_reset(struct compute *compute, const char *uuid, const char *state);
+
+#endif

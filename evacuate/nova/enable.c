@@ -1,0 +1,86 @@
+/*
+ * The return of a host: what hamon did to its compute service is undone once nothing of the evacuation is left. What a person did is
+ * not: only a service that is disabled with hamon's own mark is touched.
+ */
+#include <string.h>
+
+#include "evacuate/nova/nova.h"
+#include "evacuate/report.h"
+#include "hamon/common/json.h"
+
+#define TIMEOUT_MS 60000
+#define WATCH_SLACK_MS 5000
+
+static void end(struct json_object *result, const char *state, const char *detail)
+{
+	json_put_bool(result, "ok", true);
+	json_put_string(result, "state", state);
+	json_put_string(result, "detail", detail);
+}
+
+/* While one is unfinished its target reads the server's disks and this host's record of it. */
+static bool evacuations_ended(struct compute *compute, const char *host, struct json_object *result)
+{
+	struct nova_migrations migrations;
+	size_t n = 0;
+
+	if (!compute_evacuations_get(compute, NULL, host, &migrations))
+		return nova_result_fail(compute, result);
+	for (size_t i = 0; i < migrations.n; i++)
+		n += !strcmp(migrations.list[i].source, host) && !strcmp(migrations.list[i].type, "evacuation") &&
+			nova_migration_is_unfinished(&migrations.list[i]);
+	nova_migrations_free(&migrations);
+	if (n)
+		report_failure(result, "busy", "%zu evacuations from this host are not finished yet", n);
+	return !n;
+}
+
+static void service_enable(struct compute *compute, const struct nova_service *service, struct json_object *result)
+{
+	if (!evacuations_ended(compute, service->host, result))
+		return;
+	if (service->forced_down && !compute_service_force_down(compute, service, false)) {
+		nova_result_fail(compute, result);
+		if (compute->failure.status == 400)
+			report_failure(result, "busy", "%s; nova-compute of this host must be restarted, or has not cleaned up yet "
+				       "what was evacuated from it", compute->failure.text);
+		return;
+	}
+	if (!compute_service_enable(compute, service)) {
+		nova_result_fail(compute, result);
+		return;
+	}
+	end(result, "enabled-again", "nova-compute of this host takes instances again");
+}
+
+static void service_return(struct compute *compute, const char *self, struct json_object *result)
+{
+	struct nova_service service;
+	bool ours;
+
+	if (!compute_service_get(compute, self, &service)) {
+		nova_result_fail(compute, result);
+		return;
+	}
+	ours = !service.enabled && !strncmp(service.reason, NOVA_MARK_PREFIX, strlen(NOVA_MARK_PREFIX));
+	if (ours)
+		service_enable(compute, &service, result);
+	else if (service.enabled && !service.forced_down)
+		end(result, "enabled", "");
+	else if (service.enabled)
+		end(result, "left", "nova-compute of this host was forced down by somebody else: it stays so");
+	else
+		end(result, "left", "nova-compute of this host was disabled by somebody else: it stays so");
+}
+
+void nova_enable(const struct request *req, const struct plane_paths *paths, struct json_object *result)
+{
+	struct compute compute = { 0 };
+
+	report_limit(req->op, TIMEOUT_MS + WATCH_SLACK_MS, "Nova's part of this host's return");
+	if (nova_open(&compute, req, TIMEOUT_MS))
+		service_return(&compute, req->nova.self, result);
+	else
+		nova_result_fail(&compute, result);
+	compute_close(&compute);
+}

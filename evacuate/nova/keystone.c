@@ -1,0 +1,100 @@
+/* Tokens and the catalogue. */
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <json-c/json.h>
+
+#include "evacuate/nova/keystone.h"
+
+bool keystone_open(struct keystone *keystone, const struct cloud_source *source, struct nova_failure *failure)
+{
+	char error[CLOUD_ERROR_SIZE];
+	struct http_options options;
+
+	memset(keystone, 0, sizeof(*keystone));
+	if (cloud_load(source, &keystone->cloud, error))
+		return nova_fail(failure, "config", "%s", error);
+	options.cacert = keystone->cloud.value[CLOUD_CACERT];
+	options.cert = keystone->cloud.value[CLOUD_CERT];
+	options.key = keystone->cloud.value[CLOUD_KEY];
+	keystone->http = http_new(&options);
+	if (!keystone->http)
+		return nova_fail(failure, "api", "libcurl cannot be initialized");
+	return true;
+}
+
+void keystone_close(struct keystone *keystone)
+{
+	http_free(keystone->http);
+	cloud_free(&keystone->cloud);
+	explicit_bzero(keystone->token, sizeof(keystone->token));
+}
+
+/* auth_url is written with and without the version. */
+static void url_make(const char *auth_url, char url[NOVA_URL_SIZE])
+{
+	size_t len = strlen(auth_url);
+
+	while (len && auth_url[len - 1] == '/')
+		len--;
+	snprintf(url, NOVA_URL_SIZE, "%.*s%s/auth/tokens", (int)len, auth_url,
+		 len > 3 && !strncmp(auth_url + len - 3, "/v3", 3) ? "" : "/v3");
+}
+
+/* Old catalogues have the project behind the version (".../v2.1/PROJECT"); since 2.18 Nova needs it no more. */
+static void compute_url_normalize(char *url)
+{
+	size_t len = strlen(url);
+	char *at;
+
+	while (len && url[len - 1] == '/')
+		url[--len] = '\0';
+	at = strstr(url, "/v2.");
+	if (at && isdigit((unsigned char)at[4]))
+		at[4 + strspn(at + 4, "0123456789")] = '\0';
+}
+
+static bool catalogue_take(struct keystone *keystone, const struct http_answer *answer, struct nova_failure *failure)
+{
+	const char *interface = keystone->cloud.value[CLOUD_INTERFACE], *region = keystone->cloud.value[CLOUD_REGION];
+	int rc = keystone_endpoint_parse(answer->body, answer->len, "compute", interface, region,
+					 keystone->compute_url);
+
+	if (rc == -ENOTUNIQ)
+		return nova_fail(failure, "config", "%s: the catalogue has compute endpoints in several regions: "
+				 "say which with region", keystone->cloud.origin);
+	if (rc == -ENOENT)
+		return nova_fail(failure, "config", "%s: the catalogue has no %s endpoint of the compute service%s%s",
+				 keystone->cloud.origin, interface, *region ? " in region " : "", region);
+	if (rc)
+		return nova_fail(failure, "api", "Keystone's answer has no catalogue that could be read");
+	compute_url_normalize(keystone->compute_url);
+	return true;
+}
+
+bool keystone_token_get(struct keystone *keystone, uint64_t timeout_ms, struct nova_failure *failure,
+			uint64_t *ret_retry_after_ms)
+{
+	struct json_object *body = cloud_auth_body(&keystone->cloud);
+	char url[NOVA_URL_SIZE];
+	struct http_request request = { .method = "POST", .url = url, .timeout_ms = timeout_ms };
+	struct http_answer answer;
+	bool ok;
+
+	url_make(keystone->cloud.value[CLOUD_AUTH_URL], url);
+	request.body = json_object_to_json_string_ext(body, JSON_C_TO_STRING_PLAIN);
+	http_call(keystone->http, &request, &answer);
+	json_object_put(body);
+	*ret_retry_after_ms = answer.retry_after_ms;
+	if (answer.end != HTTP_ANSWERED || answer.status != 201) {
+		ok = nova_fail_answer(failure, "Keystone", "the request of a token", &answer);
+	} else if (!answer.token[0]) {
+		ok = nova_fail(failure, "api", "Keystone's answer has no token");
+	} else {
+		memcpy(keystone->token, answer.token, sizeof(keystone->token));
+		ok = catalogue_take(keystone, &answer, failure);
+	}
+	http_answer_free(&answer);
+	return ok;
+}

@@ -1,0 +1,21 @@
+/* The operations of the Nova control plane; see evacuate/plane.h. */
+#ifndef HAMON_EVACUATE_NOVA_NOVA_H
+#define HAMON_EVACUATE_NOVA_NOVA_H
+
+#include "evacuate/nova/compute.h"
+#include "evacuate/plane.h"
+
+/* How a disabled service is marked as ours: whatever begins with this hamon may enable again, and nothing else. */
+#define NOVA_MARK_PREFIX "hamon:"
+#define NOVA_MARK NOVA_MARK_PREFIX " evacuated"
+
+void nova_start(const struct request *req, const struct plane_paths *paths, struct json_object *result);
+void nova_enable(const struct request *req, const struct plane_paths *paths, struct json_object *result);
+
+/* compute_open with what the request says; deadline_ms counts from now. compute_close in any case. */
+bool nova_open(struct compute *compute, const struct request *req, uint64_t deadline_ms);
+
+/* Fills a failed result from compute->failure. Always false. */
+bool nova_result_fail(const struct compute *compute, struct json_object *result);
+
+#endif

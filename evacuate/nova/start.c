@@ -1,0 +1,377 @@
+/*
+ * Starts a server here through Nova. Every turn reads the truth first (the server, and its evacuations) and takes at most
+ * one step that follows from it, so a repeated start goes on where a killed one stopped. Nova refuses no second evacuation of a
+ * server that already moves, and the second would break the first: what must never happen here is a POST beside an unfinished one.
+ *
+ * Nova itself cannot start the server anywhere else: libvirt's hook on each host asks hamon's committed facts, which say that
+ * this host owns it.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "evacuate/libvirt/verify.h"
+#include "evacuate/nova/nova.h"
+#include "evacuate/report.h"
+#include "hamon/common/clock.h"
+#include "hamon/common/json.h"
+
+#define POLL_FIRST_MS 250
+#define POLL_MAX_MS 1000
+#define LOST_MS 10000      /* a request whose answer was lost shows its effect within this, or has none */
+#define STUCK_MS 45000     /* nothing has changed for so long: whoever should carry it out does not */
+#define FAULT_MS 3000      /* an evacuation that failed is told before the server's fault is */
+#define WATCH_SLACK_MS 5000
+#define TELL_MS 5000
+
+struct start {
+	const struct request *req;
+	struct json_object *result;
+	struct compute compute;
+	struct nova_server server;
+	bool has_newest;
+	struct nova_migration newest;    /* evacuation of the server */
+	bool posted;                     /* our request was accepted, or its answer was lost */
+	bool lost;
+	uint64_t posted_ms;
+	uint64_t newest_before;          /* the newest evacuation before ours, 0 for none */
+	uint64_t abandoned;              /* an evacuation whose host is dead: it can end no more */
+	bool started, rebooted, reset;   /* remedies, each taken once */
+	char seen[4 * NOVA_WORD_SIZE];   /* what the last turn read; */
+	uint64_t changed_ms;             /* and since when */
+	uint64_t told_ms;
+};
+
+enum turn {
+	TURN_AGAIN,
+	TURN_HERE,   /* it runs here, says Nova */
+	TURN_FAILED, /* the result says why */
+};
+
+static enum turn fail(struct start *start)
+{
+	nova_result_fail(&start->compute, start->result);
+	return TURN_FAILED;
+}
+
+#define FAIL(start, ...) (report_failure((start)->result, __VA_ARGS__), TURN_FAILED)
+
+static void wait_tell(void *user, const char *why)
+{
+	struct start *start = user;
+	uint64_t now_ms = clock_boot_ms();
+
+	if (start->told_ms && now_ms - start->told_ms < TELL_MS)
+		return;
+	start->told_ms = now_ms;
+	report_progress(start->req->op, "api-wait", why);
+}
+
+/* --- reading --- */
+
+static bool is_dead(const struct start *start, const char *host)
+{
+	for (size_t i = 0; i < start->req->nova.n_dead; i++)
+		if (!strcmp(start->req->nova.dead[i], host))
+			return true;
+	return false;
+}
+
+static bool is_self(const struct start *start, const char *host)
+{
+	return !strcmp(start->req->nova.self, host);
+}
+
+/* An evacuation that may still start the server somewhere. */
+static bool moves(const struct start *start)
+{
+	return start->has_newest && start->newest.id != start->abandoned &&
+		nova_migration_is_unfinished(&start->newest);
+}
+
+static bool truth_read(struct start *start)
+{
+	struct nova_migrations migrations;
+	const struct nova_migration *newest;
+	char now[sizeof(start->seen)];
+
+	/* In this order: an evacuation that has ended has moved the server already. */
+	if (!compute_evacuations_get(&start->compute, start->req->uuid, NULL, &migrations))
+		return false;
+	newest = nova_migrations_newest(&migrations, start->req->uuid);
+	start->has_newest = newest;
+	if (newest)
+		start->newest = *newest;
+	nova_migrations_free(&migrations);
+	if (!compute_server_get(&start->compute, start->req->uuid, &start->server))
+		return false;
+	snprintf(now, sizeof(now), "%.60s, task %.60s, evacuation %.60s", start->server.status,
+		 *start->server.task ? start->server.task : "none", start->has_newest ? start->newest.status : "none");
+	if (strcmp(now, start->seen)) {
+		memcpy(start->seen, now, sizeof(now));
+		start->changed_ms = clock_boot_ms();
+		report_progress(start->req->op, "server", now);
+	}
+	return true;
+}
+
+static bool is_stuck(const struct start *start)
+{
+	return clock_boot_ms() - start->changed_ms >= STUCK_MS;
+}
+
+/* --- before the request --- */
+
+/* Nova refuses a host that it does not think up only by an ERROR of the server: better not to ask. */
+static bool self_check(struct start *start)
+{
+	const char *self = start->req->nova.self;
+	struct nova_service service;
+
+	if (!compute_service_get(&start->compute, self, &service)) {
+		nova_result_fail(&start->compute, start->result);
+		return false;
+	}
+	if (service.up && service.enabled && !service.forced_down)
+		return true;
+	report_failure(start->result, "no-valid-host", "nova-compute of this host (%s) is %s%s%s%s, so Nova gives it nothing",
+		       self, service.forced_down ? "forced down" : service.up ? "" : "down",
+		       service.enabled ? "" : service.up && !service.forced_down ? "disabled: " : " and disabled: ",
+		       service.enabled ? "" : service.reason, "");
+	return false;
+}
+
+/*
+ * Nova evacuates only from a host that it holds for down. First forced down and then disabled: the other way round Nova waits a minute for an
+ * answer of the dead host. A host that somebody else disabled or forced down is not marked as ours, and stays so after its return.
+ */
+static bool source_prepare(struct start *start)
+{
+	struct compute *compute = &start->compute;
+	const char *host = start->server.host;
+	struct nova_service service;
+
+	if (!compute_service_get(compute, host, &service))
+		return nova_result_fail(compute, start->result);
+	if (service.forced_down)
+		return true;
+	if (!compute_service_force_down(compute, &service, true))
+		return nova_result_fail(compute, start->result);
+	report_progress(start->req->op, "forced-down", host);
+	if (!service.enabled)
+		return true;
+	if (!compute_service_disable(compute, &service, NOVA_MARK))
+		return nova_result_fail(compute, start->result);
+	report_progress(start->req->op, "disabled", host);
+	return true;
+}
+
+static enum turn evacuate(struct start *start)
+{
+	if (!self_check(start) || !source_prepare(start))
+		return TURN_FAILED;
+	start->newest_before = start->has_newest ? start->newest.id : 0;
+	start->lost = false;
+	report_progress(start->req->op, "evacuate", start->server.host);
+	if (!compute_evacuate(&start->compute, start->req->uuid, start->req->nova.self)) {
+		if (!start->compute.failure.lost)
+			return fail(start);
+		start->lost = true;
+		report_progress(start->req->op, "answer-lost", start->compute.failure.text);
+	}
+	start->posted = true;
+	start->posted_ms = start->changed_ms = clock_boot_ms();
+	return TURN_AGAIN;
+}
+
+/* --- on the way --- */
+
+/* Nova holds a server for ever in the task of a host that died with the request in its queue. ERROR is what an evacuation starts from. */
+static enum turn rescue(struct start *start, const char *why)
+{
+	report_progress(start->req->op, "reset", why);
+	start->abandoned = start->newest.id;
+	if (!compute_server_reset(&start->compute, start->req->uuid, "error"))
+		return fail(start);
+	return TURN_AGAIN;
+}
+
+static enum turn follow(struct start *start)
+{
+	const struct nova_migration *migration = &start->newest;
+
+	if (is_self(start, migration->dest))
+		return TURN_AGAIN;
+	if (is_dead(start, migration->dest))
+		return rescue(start, "its evacuation was bound for a host that is dead");
+	if (!is_stuck(start))
+		return TURN_AGAIN;
+	return FAIL(start, "conflict", "an evacuation to %s (number %llu, %s) is under way that is not this host's",
+		    *migration->dest ? migration->dest : "a host that Nova has not chosen yet",
+		    (unsigned long long)migration->id, migration->status);
+}
+
+/* The evacuation that we asked for has ended, and the server is not here. */
+static enum turn failed(struct start *start)
+{
+	const char *fault = start->server.fault;
+
+	if (strcmp(start->server.status, "ERROR") && clock_boot_ms() - start->changed_ms < FAULT_MS)
+		return TURN_AGAIN;
+	return FAIL(start, strstr(fault, "No valid host") ? "no-valid-host" : "api",
+		    "Nova's evacuation of %s ended as %s, the server is %s: %s", start->server.name, start->newest.status,
+		    start->server.status, *fault ? fault : "Nova gives no reason");
+}
+
+/* On a dead host. */
+static enum turn there(struct start *start)
+{
+	bool ours = start->posted && start->has_newest && start->newest.id > start->newest_before;
+
+	if (moves(start))
+		return follow(start);
+	if (ours)
+		return failed(start);
+	if (start->posted && clock_boot_ms() - start->posted_ms < LOST_MS)
+		return TURN_AGAIN;
+	if (start->posted && !start->lost)
+		return FAIL(start, "api", "Nova accepted the evacuation of %s, and shows none", start->server.name);
+	if (!*start->server.task)
+		return evacuate(start);
+	/* What a dead host was asked to do before ends no more. */
+	if (start->has_newest && start->newest.id == start->abandoned)
+		return TURN_AGAIN;
+	return is_stuck(start) || !strcmp(start->server.task, "rebooting") ? rescue(start, "its task was its dead host's") :
+									     TURN_AGAIN;
+}
+
+/* --- here --- */
+
+static enum turn reboot(struct start *start, const char *why)
+{
+	if (start->rebooted)
+		return TURN_AGAIN;
+	start->rebooted = true;
+	start->changed_ms = clock_boot_ms();
+	report_progress(start->req->op, "reboot", why);
+	return compute_server_reboot_hard(&start->compute, start->req->uuid) ? TURN_AGAIN : fail(start);
+}
+
+/* ACTIVE is what Nova's database says; whether there is a QEMU is libvirt's word. */
+static enum turn active(struct start *start)
+{
+	switch (libvirt_verify_here(start->req, true, start->result)) {
+	case LIBVIRT_ACTIVE:
+		return TURN_HERE;
+	case LIBVIRT_ABSENT:
+		return reboot(start, "Nova says ACTIVE, and it does not run here");
+	case LIBVIRT_UNKNOWN:
+		break;
+	}
+	return TURN_FAILED;
+}
+
+static enum turn start_up(struct start *start)
+{
+	if (start->started)
+		return TURN_AGAIN;
+	start->started = true;
+	start->changed_ms = clock_boot_ms();
+	report_progress(start->req->op, "start", start->server.status);
+	return compute_server_start(&start->compute, start->req->uuid) ? TURN_AGAIN : fail(start);
+}
+
+static enum turn mend(struct start *start)
+{
+	if (start->reset)
+		return FAIL(start, "api", "%s is in ERROR here: %s", start->server.name,
+			    *start->server.fault ? start->server.fault : "Nova gives no reason");
+	start->reset = true;
+	report_progress(start->req->op, "reset", start->server.fault);
+	if (!compute_server_reset(&start->compute, start->req->uuid, "active"))
+		return fail(start);
+	return reboot(start, "it was in ERROR");
+}
+
+/* On this host: an evacuation of an earlier start, one of ours, or it has always been here. */
+static enum turn here(struct start *start)
+{
+	const char *status = start->server.status;
+
+	if (is_stuck(start))
+		return FAIL(start, "conflict", "%s does not become ACTIVE on this host: %s", start->server.name, start->seen);
+	/* A task, or an evacuation that is not done yet: ACTIVE beside it is a transient. */
+	if (moves(start) || *start->server.task)
+		return TURN_AGAIN;
+	if (!strcmp(status, "ACTIVE"))
+		return active(start);
+	if (!strcmp(status, "SHUTOFF"))
+		return start_up(start);
+	if (!strcmp(status, "ERROR"))
+		return mend(start);
+	return TURN_AGAIN;
+}
+
+static enum turn turn(struct start *start)
+{
+	const struct nova_server *server = &start->server;
+
+	if (!truth_read(start))
+		return fail(start);
+	if (!server->host_shown)
+		return FAIL(start, "auth", "Nova does not show these credentials the hosts of servers: they need the role admin");
+	if (!strcmp(server->status, "DELETED") || !strcmp(server->status, "SOFT_DELETED") ||
+	    !strcmp(server->task, "deleting") || !strcmp(server->task, "soft-deleting"))
+		return FAIL(start, "gone", "%s is being deleted in Nova (%s)", server->name, start->seen);
+	if (is_self(start, server->host))
+		return here(start);
+	if (is_dead(start, server->host))
+		return there(start);
+	return FAIL(start, "elsewhere", "Nova has %s on %s, which is not proven dead: nothing was done", server->name,
+		    *server->host ? server->host : "no host");
+}
+
+static bool evacuated(struct start *start)
+{
+	uint64_t delay_ms = POLL_FIRST_MS;
+	enum turn next;
+
+	while ((next = turn(start)) == TURN_AGAIN) {
+		if (clock_boot_ms() + delay_ms >= start->compute.deadline_ms) {
+			report_failure(start->result, "timeout", "Nova did not bring %s up here within %llu ms: %s",
+				       start->server.name, (unsigned long long)start->req->start_timeout_ms,
+				       start->seen);
+			return false;
+		}
+		poll(NULL, 0, (int)delay_ms);
+		delay_ms = delay_ms * 3 / 2;
+		if (delay_ms > POLL_MAX_MS)
+			delay_ms = POLL_MAX_MS;
+	}
+	return next == TURN_HERE;
+}
+
+void nova_start(const struct request *req, const struct plane_paths *paths, struct json_object *result)
+{
+	struct start start = { .req = req, .result = result };
+
+	start.compute.on_wait = wait_tell;
+	start.compute.user = &start;
+	start.changed_ms = clock_boot_ms();
+	report_limit(req->op, req->start_timeout_ms + WATCH_SLACK_MS, "the evacuation by Nova");
+	if (!nova_open(&start.compute, req, req->start_timeout_ms)) {
+		nova_result_fail(&start.compute, result);
+		goto out;
+	}
+	json_put_string(result, "microversion", start.compute.microversion);
+	report_progress(req->op, "token", start.compute.keystone.cloud.origin);
+	if (!evacuated(&start))
+		goto out;
+	report_progress(req->op, "started", req->name);
+	if (libvirt_verify_here(req, false, result) == LIBVIRT_ABSENT)
+		report_failure(result, "exited", "%s ended right after its start, says libvirt; Nova says %s", req->name,
+			       start.seen);
+out:
+	compute_close(&start.compute);
+}
