@@ -250,6 +250,20 @@ class Cloud(Host):
             return total // 1024
         return pss(self.processes()), {host.name: pss(host.pids("nova-compute")) for host in self.lab.alive_hosts()}
 
+    def report(self):
+        """What Nova says, for whoever looks into a failed test."""
+        try:
+            lines = ["service %s: %s, %s%s %s" % (one["host"], one["state"], one["status"], one["forced_down"] and
+                                                  ", forced down" or "", one["disabled_reason"] or "") for one in self.nova.services()]
+            lines += ["server %s %s: %s, task %s, on %s %s" % (
+                one["id"], one["name"], one["status"], one["OS-EXT-STS:task_state"], one["OS-EXT-SRV-ATTR:host"],
+                one.get("fault", {}).get("message", "")) for one in self.nova.servers()]
+            lines += ["migration of %s: %s -> %s %s" % (one["instance_uuid"], one["source_compute"], one["dest_compute"],
+                                                        one["status"]) for one in self.nova.migrations()]
+            return "\n".join(lines)
+        except (LabError, OSError) as error:
+            return "nova: %s" % error
+
     def save_logs(self, folder):
         shutil.copytree(self.path("/var/log/openstack"), os.path.join(folder, "cloud"), dirs_exist_ok=True)
 
@@ -266,7 +280,7 @@ def compute_disk(lab, host):
         host.write("/etc/hosts", host.read("/etc/hosts") + "%s cloud\n" % cloudconf.ADDRESS)
 
 
-def with_computes(lab, tell=lambda text: None):
+def with_computes(lab):
     """Bring up the cloud of a lab whose hosts are off (Lab.up(boot=False)), and then its hosts; returns the cloud."""
     cloud = Cloud(lab)
     with ThreadPoolExecutor(max_workers=1) as pool:

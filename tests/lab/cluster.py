@@ -16,6 +16,7 @@ class Cluster:
     def __init__(self, lab):
         self.lab = lab
         self.guests = {}
+        self.cloud = None  # see cloud.py
         self.cold = False  # the whole cluster was dead meanwhile: its starts have no certificate before them
 
     def host(self, which):
@@ -168,6 +169,13 @@ class Cluster:
             raise LabError(done.stderr.strip())
         return True
 
+    def add_server(self, guest):
+        """One that Nova has started (nova.py)."""
+        guest.protected = True
+        guest.expect, guest.boots = "running", 1
+        self.guests[guest.name] = guest
+        return guest
+
     def file_guest(self, name, on, **said):
         return self.add(guests.file_guest(self.lab, name, **said), on)
 
@@ -238,6 +246,8 @@ class Cluster:
                 lines.append("guest %s: on %s, %s" % (guest.name, guest.hosts(), guest.read()))
             except (LabError, OSError) as error:
                 lines.append("guest %s: %s" % (guest.name, error))
+        if self.cloud:
+            lines.append(self.cloud.report())
         return "\n".join(lines)
 
     def save_logs(self, folder):
@@ -248,6 +258,8 @@ class Cluster:
                             ignore=shutil.ignore_patterns("apt", "journal", "postgresql", "gcs*"))
             shutil.copytree(host.path("/var/lib/hamon"), os.path.join(folder, host.name, "lib-hamon"), symlinks=True,
                             ignore_dangling_symlinks=True)
+        if self.cloud:
+            self.cloud.save_logs(folder)
         with open(os.path.join(folder, "status"), "w") as out:
             out.write(self.report() + "\n\n")
             for started_ms, domain, host, pid in self.lab.referee.starts if self.lab.referee else []:

@@ -3,7 +3,7 @@
 A test that uses `cluster` gets a lab of its own, with hamon on every host: it is up in seconds, and nothing
 that one test did can matter to the next. @pytest.mark.lab(hosts=5, hamon={..}) are Lab's arguments, and boot=False
 leaves the hosts off; @pytest.mark.scenario(1, 24) says which rows of
-scenarios.py it covers, @pytest.mark.long that it is too slow for every day. Every
+scenarios.py it covers, @pytest.mark.long that it is too slow for every day, @pytest.mark.nova that it needs tests/nova. Every
 such test ends with the invariant check of cluster.py, and leaves the hosts' logs in $HAMON_LAB_LOGS when it fails.
 """
 import os
@@ -22,6 +22,7 @@ LOGS = os.environ.get("HAMON_LAB_LOGS") or os.path.join(HERE, "..", "..", "build
 def pytest_configure(config):
     config.addinivalue_line("markers", "lab(**options): arguments for the Lab of this test")
     config.addinivalue_line("markers", "scenario(number, ..): the rows of scenarios.py that this test covers")
+    config.addinivalue_line("markers", "nova: needs the real OpenStack of tests/nova; left out unless --nova is given")
     config.addinivalue_line("markers", "long: slow; left out unless --long is given")
     # A terminated test run ends like an interrupted one: through the finalizers, which take the lab down.
     # Whoever starts us in the background makes us ignore SIGINT.
@@ -31,14 +32,17 @@ def pytest_configure(config):
 
 def pytest_addoption(parser):
     parser.addoption("--long", action="store_true", help="the slow tests too")
+    parser.addoption("--nova", action="store_true", help="the tests with a real Nova, and only these; see tests/nova")
 
 
 def pytest_collection_modifyitems(config, items):
-    if config.getoption("--long"):
-        return
-    kept = [item for item in items if not item.get_closest_marker("long")]
-    config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("long")])
-    items[:] = kept
+    def wanted(item):
+        if bool(item.get_closest_marker("nova")) != config.getoption("--nova"):
+            return False
+        return config.getoption("--long") or not item.get_closest_marker("long")
+
+    config.hook.pytest_deselected(items=[item for item in items if not wanted(item)])
+    items[:] = [item for item in items if wanted(item)]
 
 
 def stage():

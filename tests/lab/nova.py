@@ -3,7 +3,6 @@ import ctypes
 import http.client
 import json
 import os
-import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlencode
 
@@ -180,20 +179,24 @@ class Nova:
     def wait_gone(self, server, timeout=60):
         wait_until("server %s is gone" % server, lambda: self.ask("GET", "/servers/" + server)[0] == 404, timeout, 0.25)
 
-    def guest(self, name, host):
-        """Boot a witness there, and wait until it is ACTIVE; it as a guest of the lab."""
-        return Server(self, self.wait(self.boot(name, host), "ACTIVE", host))
+    def adopt(self, told):
+        """A server, as the API has told it, as a guest of the lab."""
+        return Server(self, told)
 
 
 class Server(guests.Guest):
     """A server as a guest: its domain has Nova's name, its UUID, and its disk is an overlay over the image."""
 
     def __init__(self, nova, told):
-        lab = nova.cloud.lab
-        self.image = os.path.join(lab.shared, "nova", "instances", told["id"], "disk")
-        super().__init__(lab, told["OS-EXT-SRV-ATTR:instance_name"], "", lambda: guests.read_witness_qcow2(self.image, lab.folder),
-                         domain_uuid=told["id"])
         self.nova, self.title = nova, told["name"]
+        self.path = "%s/%s/disk" % (cloudconf.INSTANCES, told["id"])
+        super().__init__(nova.cloud.lab, told["OS-EXT-SRV-ATTR:instance_name"], "", self._witness, domain_uuid=told["id"])
+
+    def _witness(self):
+        """Nova's overlay names its base by the hosts' path, so it is read where that is one: in the cloud's namespaces."""
+        done = self.nova.cloud.run(["bash", "-c", "t=$(mktemp) && qemu-img dd -U -f qcow2 -O raw bs=512 count=2 if=$0 of=$t "
+                                    "&& cat $t; s=$?; rm -f $t; exit $s", self.path], text=False)
+        return guests.witness_parse(done.stdout)
 
     def state(self):
         return self.nova.state(self.uuid)

@@ -1,0 +1,83 @@
+"""hamon beside a real Nova: what runs a server of a dead host again is Nova, what lets it is hamon.
+
+These need the packages that tests/nova brings, and are left out unless --nova is given.
+"""
+
+import cloud as cloud_module
+import conftest
+import pytest
+from cluster import LONG
+from spaces import wait_until
+
+pytestmark = [pytest.mark.nova, pytest.mark.lab(boot=False, services=cloud_module.SERVICES)]
+
+
+@pytest.fixture
+def cloud(cluster, request):
+    try:
+        cluster.cloud = cloud_module.with_computes(cluster.lab)
+        cluster.wait_settled()
+    except BaseException:
+        conftest.save_logs(request.node)
+        raise
+    return cluster.cloud
+
+
+def add(cluster, **servers):
+    """Boot these servers, name -> host, all at once, and wait until hamon knows them; their guests in that order."""
+    nova = cluster.cloud.nova
+    asked = [(name, nova.boot(name, host), host) for name, host in servers.items()]
+    made = [cluster.add_server(nova.adopt(nova.wait(server, "ACTIVE", host))) for _, server, host in asked]
+    cluster.wait_known(*[guest.name for guest in made])
+    return made
+
+
+def domains(host):
+    """uuid -> state of everything that libvirt of that host knows."""
+    uuids = host.virsh("list", "--all", "--uuid").stdout.split()
+    return {uuid: host.virsh("domstate", uuid).stdout.strip() for uuid in uuids}
+
+
+def test_a_server_lives_through_nova_under_the_gate(cluster, cloud):
+    """What Nova does with a server on its host, hamon lets it do, and knows."""
+    nova = cloud.nova
+    a1, a2 = add(cluster, a1="h1", a2="h2")
+    nova.stop(a1.uuid)
+    assert a1.hosts() == []
+    cluster.wait("hamon knows that it is to be off", lambda: cluster.instance(a1.name)["wish"] == "stopped")
+    nova.start(a1.uuid)
+    a1.boots += 1
+    cluster.wait_known(a1.name)
+    nova.reboot(a1.uuid)
+    a1.boots += 1
+    cluster.wait_known(a1.name)
+    nova.action(a1.uuid, pause=None)
+    nova.wait(a1.uuid, "PAUSED")
+    nova.action(a1.uuid, unpause=None)
+    nova.wait(a1.uuid, "ACTIVE")
+    cluster.wait_known(a1.name)
+    del cluster.guests[a2.name]
+    nova.delete(a2.uuid)
+    nova.wait_gone(a2.uuid)
+    cluster.wait("hamon forgets what Nova has deleted", lambda: cluster.instance(a1.name) and not cluster.instance(a2.name))
+    assert cluster.incidents() == [] and domains(cluster.host("h2")) == {}
+
+
+def test_nova_cannot_run_a_server_twice(cluster, cloud):
+    """An operator forces the service of a living host down and evacuates by hand: Nova believes it, hamon does not."""
+    nova = cloud.nova
+    (a1,) = add(cluster, a1="h1")
+    before = a1.wait_beating()
+    nova.service_put("h1", forced_down=True)
+    nova.action(a1.uuid, evacuate={"host": "h2"})
+    wait_until("Nova's evacuation fails", lambda: [one["status"] for one in nova.migrations(a1.uuid)] == ["failed"], LONG, 0.25,
+               seen=lambda: (nova.state(a1.uuid), nova.migrations(a1.uuid)))
+    assert a1.hosts() == ["h1"] and a1.wait_beating().nonce == before.nonce
+    assert a1.uuid not in domains(cluster.host("h2"))
+    # The gate refused the start (ERROR), or h2 took the stale definition away before it (Nova stays in its rebuild).
+    assert nova.state(a1.uuid) in (("ERROR", None, "h1"), ("REBUILD", "rebuild_spawning", "h1"))
+    nova.reset(a1.uuid)
+    nova.service_put("h1", forced_down=False)
+    assert nova.state(a1.uuid) == ("ACTIVE", None, "h1")
+    assert cluster.incidents() == []
+    cluster.wait_known(a1.name)
