@@ -28,6 +28,7 @@ void *config_array_add(void **list, size_t *count, size_t size)
 static void host_free(struct config_host *host)
 {
 	free(host->name);
+	free(host->nova_host);
 	for (size_t i = 0; i < CONFIG_LEVELS_MAX; i++)
 		config_level_free(&host->levels[i]);
 }
@@ -58,6 +59,10 @@ void config_free(struct hamon_config *config)
 	free(config->alerts.directory);
 	free(config->store.path);
 	free(config->cluster.libvirt_uri);
+	free(config->nova.cloud);
+	free(config->nova.clouds_file);
+	free(config->nova.region);
+	free(config->nova.microversion);
 	free(config);
 }
 
@@ -210,6 +215,18 @@ const struct config_device *config_device_find(const struct hamon_config *config
 		if (!strcmp(config->devices[i].name, name))
 			return &config->devices[i];
 	return NULL;
+}
+
+const char *config_nova_host(const struct hamon_config *config, const char *name)
+{
+	const struct config_host *host = config_host_find(config, name);
+
+	return host && host->nova_host ? host->nova_host : name;
+}
+
+const char *config_interface_name(uint64_t interface)
+{
+	return interface == CONFIG_INTERFACE_DEFAULT ? "" : config_interface_choices[interface];
 }
 
 static int options_compare(const void *a, const void *b)

@@ -28,7 +28,9 @@ enum {
 };
 
 enum config_protect { CONFIG_PROTECT_ALL, CONFIG_PROTECT_OPTED_IN };
-enum config_control_plane { CONFIG_PLANE_LIBVIRT };
+enum config_control_plane { CONFIG_PLANE_LIBVIRT, CONFIG_PLANE_NOVA };
+enum config_interface { CONFIG_INTERFACE_DEFAULT, CONFIG_INTERFACE_PUBLIC, CONFIG_INTERFACE_INTERNAL,
+			CONFIG_INTERFACE_ADMIN };
 
 struct config_option {
 	char *key;
@@ -73,6 +75,7 @@ struct config_host {
 	uint64_t fence_delay_ms;	/* as written; see config_fence_delay_ms() */
 	uint64_t priority;		/* of two that fence each other, the higher survives */
 	bool power_on_after;
+	char *nova_host;		/* NULL: its own name; see config_nova_host() */
 	unsigned int line;
 };
 
@@ -124,6 +127,14 @@ struct hamon_config {
 		char *path;
 		uint64_t history;		/* records kept */
 	} store;
+	struct {
+		char *cloud;			/* NULL: the OS_* variables */
+		char *clouds_file;		/* absolute; NULL: the usual places */
+		char *region;			/* NULL: the cloud's own */
+		uint64_t interface;		/* enum config_interface */
+		uint64_t timeout_ms;		/* one call of the API */
+		char *microversion;		/* "2.93": the highest that is used */
+	} nova;
 	struct config_device *devices;		/* in the order of the file */
 	size_t devices_count;
 	struct config_host *hosts;		/* in the order of the file */
@@ -166,6 +177,12 @@ void config_errors_print(const struct config_errors *errors, FILE *out);
 /* NULL when there is none of that name. Borrowed from config. */
 const struct config_host *config_host_find(const struct hamon_config *config, const char *name);
 const struct config_device *config_device_find(const struct hamon_config *config, const char *name);
+
+/* What the host is called in Nova; for one without a section its own name. Borrowed. */
+const char *config_nova_host(const struct hamon_config *config, const char *name);
+
+/* The word for an interface that was chosen, "" for the cloud's own. */
+const char *config_interface_name(uint64_t interface);
 
 /*
  * What the agent of one device in one host's level is to be given: the device's options, with the

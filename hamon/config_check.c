@@ -203,6 +203,19 @@ static void host_targets_check(const struct check *c, size_t number)
 	}
 }
 
+/* Two hosts under one name in Nova: the wrong one would be forced down, and its servers taken. */
+static void nova_host_check(const struct check *c, size_t number)
+{
+	const struct config_host *host = &c->config->hosts[number];
+	const char *name = config_nova_host(c->config, host->name);
+
+	for (size_t i = 0; i < number; i++)
+		if (!strcmp(config_nova_host(c->config, c->config->hosts[i].name), name))
+			COMPLAIN(c, host->line,
+				 "[host %s] nova_host: in Nova it would be %s, which is [host %s]",
+				 host->name, name, c->config->hosts[i].name);
+}
+
 static void pair_check(const struct check *c)
 {
 	const struct config_host *hosts = c->config->hosts;
@@ -233,8 +246,10 @@ void config_check_whole(const char *file, struct hamon_config *config,
 		     "there is no [host NAME]: HAMON CAN FENCE NOTHING, so nothing is ever "
 		     "evacuated without a person");
 	pair_check(&c);
-	for (size_t i = 0; i < config->hosts_count; i++)
+	for (size_t i = 0; i < config->hosts_count; i++) {
 		host_targets_check(&c, i);
+		nova_host_check(&c, i);
+	}
 }
 
 /* Files. */
@@ -270,11 +285,31 @@ static bool program_there(const char *folder, const char *name)
 	return !access(path, X_OK);
 }
 
+/* The credentials of Nova; hamon-evacuate refuses them later for the same reasons. */
+static void clouds_check(const struct check *c)
+{
+	const char *path = c->config->nova.clouds_file;
+	struct stat st;
+
+	if (c->config->cluster.control_plane != CONFIG_PLANE_NOVA || !path)
+		return;
+	if (stat(path, &st))
+		COMPLAIN(c, 0, "[nova] clouds_file: %s: %s", path, strerror(errno));
+	else if (!S_ISREG(st.st_mode))
+		COMPLAIN(c, 0, "[nova] clouds_file: %s: expected a file", path);
+	else if (st.st_mode & (S_IRWXO | S_IWGRP))
+		COMPLAIN(c, 0,
+			 "[nova] clouds_file: %s: expected a mode that lets others neither read nor change "
+			 "it, such as 0600, found %04o",
+			 path, (unsigned int)(st.st_mode & 07777));
+}
+
 void config_check_files(const char *file, const struct hamon_config *config,
 			struct config_errors *errors)
 {
 	struct check c = { file, (struct hamon_config *)config, NULL, errors };
 
+	clouds_check(&c);
 	for (size_t i = 0; i < config->devices_count; i++) {
 		const struct config_device *device = &config->devices[i];
 

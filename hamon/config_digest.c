@@ -83,6 +83,8 @@ static uint64_t key_add(uint64_t hash, const struct config_key *key, const void 
 		return number_add(hash, *(const bool *)field);
 	case CONFIG_ABSPATH:
 	case CONFIG_URI:
+	case CONFIG_WORD:
+	case CONFIG_MICROVERSION:
 	case CONFIG_FENCE_AGENT:
 		text = *(char *const *)field;
 		return text_add(hash, text ? text : "");

@@ -46,8 +46,20 @@ static int text_store(char **field, const char *text)
 	return 0;
 }
 
+static bool microversion_fits(const struct config_key *key, const char *text)
+{
+	uint64_t minor;
+
+	return !strncmp(text, "2.", 2) && !config_count_parse(text + 2, &minor) && minor >= key->min &&
+		minor <= key->max;
+}
+
 static bool text_fits(const struct config_key *key, const char *text)
 {
+	if (key->type == CONFIG_WORD)
+		return !strpbrk(text, " \t");
+	if (key->type == CONFIG_MICROVERSION)
+		return microversion_fits(key, text);
 	if (key->type == CONFIG_URI)
 		return !strncmp(text, "qemu", 4) && strstr(text, ":///") && !strpbrk(text, " \t");
 	if (key->type == CONFIG_FENCE_AGENT && text[0] != '/')
@@ -101,6 +113,8 @@ int config_value_store(const struct config_place *place, const struct config_key
 		return 0;
 	case CONFIG_ABSPATH:
 	case CONFIG_URI:
+	case CONFIG_WORD:
+	case CONFIG_MICROVERSION:
 	case CONFIG_FENCE_AGENT:
 		if (text_fits(key, value))
 			return text_store(field, value);

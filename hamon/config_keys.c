@@ -21,7 +21,12 @@
 static const char *const protect_choices[] = {
 	[CONFIG_PROTECT_ALL] = "all", [CONFIG_PROTECT_OPTED_IN] = "opted-in", NULL,
 };
-static const char *const plane_choices[] = { [CONFIG_PLANE_LIBVIRT] = "libvirt", NULL };
+static const char *const plane_choices[] = { [CONFIG_PLANE_LIBVIRT] = "libvirt", [CONFIG_PLANE_NOVA] = "nova",
+					     NULL };
+const char *const config_interface_choices[] = {
+	[CONFIG_INTERFACE_DEFAULT] = "default", [CONFIG_INTERFACE_PUBLIC] = "public",
+	[CONFIG_INTERFACE_INTERNAL] = "internal", [CONFIG_INTERFACE_ADMIN] = "admin", NULL,
+};
 
 static const struct config_key cluster_keys[] = {
 	{ "protect", CONFIG_CHOICE, AT(cluster.protect), "all", .choices = protect_choices },
@@ -86,6 +91,16 @@ static const struct config_key store_keys[] = {
 	  .local = true },
 };
 
+static const struct config_key nova_keys[] = {
+	{ "cloud", CONFIG_WORD, AT(nova.cloud) },
+	{ "clouds_file", CONFIG_ABSPATH, AT(nova.clouds_file), .local = true },
+	{ "region", CONFIG_WORD, AT(nova.region) },
+	{ "interface", CONFIG_CHOICE, AT(nova.interface), "default",
+	  .choices = config_interface_choices },
+	{ "timeout", CONFIG_DURATION, AT(nova.timeout_ms), "30s", RANGE(SEC(1), MIN(10)) },
+	{ "microversion", CONFIG_MICROVERSION, AT(nova.microversion), "2.93", RANGE(53, 99) },
+};
+
 static const struct config_key device_keys[] = {
 	{ "agent", CONFIG_FENCE_AGENT, DEVICE_AT(agent), .required = true },
 	{ "timeout", CONFIG_DURATION, DEVICE_AT(timeout_ms), "60s", RANGE(SEC(1), MIN(30)) },
@@ -99,6 +114,7 @@ static const struct config_key host_keys[] = {
 	{ "fence_delay", CONFIG_DURATION, HOST_AT(fence_delay_ms), "0s", RANGE(0, MIN(5)) },
 	{ "power_on_after", CONFIG_YESNO, HOST_AT(power_on_after), "no" },
 	{ "priority", CONFIG_COUNT, HOST_AT(priority), "0", RANGE(0, 1000) },
+	{ "nova_host", CONFIG_WORD, HOST_AT(nova_host) },
 };
 
 #define SECTION(text, table, has_name) \
@@ -111,6 +127,7 @@ const struct config_section config_sections[] = {
 	SECTION("fencing", fencing_keys, false),
 	SECTION("alerts", alerts_keys, false),
 	SECTION("store", store_keys, false),
+	SECTION("nova", nova_keys, false),
 	SECTION("fence-device", device_keys, true),
 	SECTION("host", host_keys, true),
 };

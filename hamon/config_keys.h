@@ -14,6 +14,8 @@ enum config_type {
 	CONFIG_CHOICE,		/* uint64_t, the index into choices */
 	CONFIG_ABSPATH,		/* char *, absolute */
 	CONFIG_URI,		/* char *, a libvirt URI of the QEMU driver */
+	CONFIG_WORD,		/* char *, without blanks */
+	CONFIG_MICROVERSION,	/* char *; written 2.93, min and max are of the second number */
 	CONFIG_FENCE_AGENT,	/* char *, a program's name, or absolute */
 	CONFIG_ALERT_AGENT,	/* appends to struct config_agent; repeatable */
 	CONFIG_OPTION,		/* option.KEY, appends to struct config_options */
@@ -39,12 +41,13 @@ struct config_section {
 };
 
 enum {
-	CONFIG_SECTIONS_MAX = 8,
+	CONFIG_SECTIONS_MAX = 9,
 	CONFIG_KEYS_MAX = 16,	/* in one section */
 };
 
 extern const struct config_section config_sections[];
 extern const size_t config_sections_count;
+extern const char *const config_interface_choices[];
 
 /* NULL when there is none of that name. */
 const struct config_section *config_section_find(const char *name);

@@ -173,6 +173,13 @@ void config_expected_format(const struct config_key *key, char *buf, size_t size
 	case CONFIG_URI:
 		snprintf(buf, size, "a libvirt URI of the QEMU driver such as qemu:///system");
 		return;
+	case CONFIG_WORD:
+		snprintf(buf, size, "a name without blanks");
+		return;
+	case CONFIG_MICROVERSION:
+		snprintf(buf, size, "a microversion from 2.%llu to 2.%llu", (unsigned long long)key->min,
+			 (unsigned long long)key->max);
+		return;
 	case CONFIG_FENCE_AGENT:
 		snprintf(buf, size,
 			 "a fence agent's name such as fence_ipmilan, or its absolute path");

@@ -412,6 +412,7 @@ struct core_host_view {
 	uint32_t nodeid;
 	bool configured;
 	bool present;                    /* in the quorum service's list */
+	bool dead;                       /* its epoch is certified dead, and nothing speaks against that */
 	bool daemon;                     /* in the group */
 	bool gate_loaded;
 	bool libvirt_ok;

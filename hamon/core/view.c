@@ -47,6 +47,8 @@ bool core_host(const struct core *core, size_t slot, struct core_host_view *ret)
 	ret->name = host->config.name;
 	ret->nodeid = host->config.nodeid;
 	ret->present = host->present;
+	ret->dead = (host->fact.state == HOST_DEAD || host->fact.state == HOST_QUARANTINED) &&
+		host_epoch_is_dead(host, host->fact.epoch);
 	ret->daemon = host->daemon;
 	ret->gate_loaded = host->report_known && host->report.gate_loaded;
 	ret->libvirt_ok = host->report_known && host->report.libvirt_ok;

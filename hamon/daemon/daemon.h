@@ -153,6 +153,17 @@ struct daemon {
 	/* starts.c */
 	struct start_op *starts;
 
+	/* nova.c: this host's return to Nova's compute services */
+	struct nova_return {
+		struct helper *helper;
+		bool answered;
+		uint64_t epoch;      /* the admission that it is for */
+		uint64_t due_ms;
+		uint64_t delay_ms;   /* before the next try, 0: the last one succeeded */
+		uint64_t failing_ms; /* since when they fail */
+		char told[512];
+	} nova;
+
 	/* verbs.c */
 	struct waiting_request *waiting;
 	uint64_t next_request;
@@ -219,6 +230,12 @@ void inspect_begin(struct daemon *d, const struct core_action *act);
 void stop_begin(struct daemon *d, const struct core_action *act);
 void tidy_begin(struct daemon *d, const struct core_action *act);
 void starts_drop(struct daemon *d);
+
+/* nova.c */
+bool nova_is_plane(const struct daemon *d);
+/* What Nova's plane adds to a request of hamon-evacuate; nothing where libvirt is the plane. */
+void nova_request_add(struct daemon *d, struct json_object *input);
+void nova_tick(struct daemon *d);
 
 /* fences.c */
 void fence_begin(struct daemon *d, const struct core_action *act);

@@ -254,6 +254,7 @@ static void second(void *user)
 		storage_tick(d);
 		fences_tick(d);
 		defs_tick(d);
+		nova_tick(d);
 	}
 	status_tell(d);
 }

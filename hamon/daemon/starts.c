@@ -82,6 +82,8 @@ static void start_on_line(void *user, struct helper *helper, struct json_object 
 		if (!op->dropped && !strcmp(phase, "lock-wait"))
 			daemon_log(op->d, "%s: waits for the image's lock: %s", op->name,
 				   json_string_or(obj, "detail", ""));
+		if (!op->dropped && !strcmp(phase, "api-wait"))
+			daemon_log(op->d, "%s: waits for the cloud: %s", op->name, json_string_or(obj, "detail", ""));
 		return;
 	}
 	if (strcmp(type, "result"))
@@ -107,6 +109,7 @@ static void start_on_exit(void *user, struct helper *helper, int status, enum he
 	struct start_op *op = user;
 
 	op_answer(op, false, true, end == HELPER_DEADLINE ?
+		  nova_is_plane(op->d) ? "timeout: Nova did not finish the start in time" :
 		  "timeout: libvirt did not finish the start in time" : "the start helper died");
 	op_unlink(op);
 	free(op);
@@ -119,7 +122,7 @@ static bool start_run(struct start_op *op)
 	struct json_object *input;
 	char id[24];
 
-	if (!xml) {
+	if (!xml && !nova_is_plane(op->d)) {
 		op_answer(op, false, true, "definition: this host has not got it yet");
 		return false;
 	}
@@ -130,7 +133,9 @@ static bool start_run(struct start_op *op)
 	json_put_string(input, "uuid", op->uuid);
 	json_put_string(input, "name", op->name);
 	json_put_u64(input, "generation", op->generation);
-	json_put_string(input, "xml", xml);
+	if (!nova_is_plane(op->d)) /* Nova makes the definition */
+		json_put_string(input, "xml", xml);
+	nova_request_add(op->d, input);
 	json_put_u64(input, "start_timeout_ms", config->evacuation.start_timeout_ms);
 	json_put_u64(input, "verify_ms", config->evacuation.verify_ms);
 	json_put_u64(input, "lock_retry_ms", config->evacuation.lock_patience_ms);

@@ -123,6 +123,12 @@ static void defaults_are_the_documented_ones(void)
 	CHECK_INT(config->fencing.retry_backoff_max_ms, 600000);
 	CHECK_STR(config->alerts.directory, SYSCONFDIR "/hamon/alerts.d");
 	CHECK_STR(config->store.path, LOCALSTATEDIR "/lib/hamon");
+	CHECK_INT(config->cluster.control_plane, CONFIG_PLANE_LIBVIRT);
+	CHECK(!config->nova.cloud && !config->nova.clouds_file && !config->nova.region);
+	CHECK_STR(config_interface_name(config->nova.interface), "");
+	CHECK_INT(config->nova.timeout_ms, 30000);
+	CHECK_STR(config->nova.microversion, "2.93");
+	CHECK_STR(config_nova_host(config, "h1"), "h1");
 	CHECK_INT(config->hosts_count + config->devices_count + config->alerts.agents_count, 0);
 	config_free(config);
 }
@@ -154,6 +160,15 @@ static void everything_is_read(void)
 	CHECK(h1->power_on_after && h1->fenceable);
 	CHECK_INT(h1->fence_delay_ms, 5000);
 	CHECK_INT(h1->priority, 10);
+	CHECK_INT(config->cluster.control_plane, CONFIG_PLANE_NOVA);
+	CHECK_STR(config->nova.cloud, "site-a");
+	CHECK_STR(config->nova.clouds_file, "/etc/hamon/clouds.yaml");
+	CHECK_STR(config->nova.region, "RegionTwo");
+	CHECK_STR(config_interface_name(config->nova.interface), "internal");
+	CHECK_INT(config->nova.timeout_ms, 20000);
+	CHECK_STR(config->nova.microversion, "2.79");
+	CHECK_STR(config_nova_host(config, "h1"), "h1.example.org");
+	CHECK_STR(config_nova_host(config, "h2"), "h2");
 	CHECK_INT(level->count, 3);
 	CHECK(level->devices[2].device == config_device_find(config, "pdu2"));
 	CHECK_STR(level->devices[2].options.list[0].value, "left, 3");
@@ -275,6 +290,9 @@ static void digest_is_of_meanings(void)
 	    "[fence-device d]\nagent=a\noption.x=2\n",
 	    "[host h]\n",
 	    "[host h]\npower_on_after=yes\n",
+	    "[host h]\nnova_host=n\n",
+	    "[cluster]\ncontrol_plane=nova\n",
+	    "[nova]\nmicroversion=2.60\n",
 	    "[storage]\nprobe_timeout=2s\n",
 	    "[fence-device d]\nagent=a\n[fence-device e]\nagent=a\n[host h]\nfence_level_1=d,e\n",
 	    "[fence-device d]\nagent=a\n[fence-device e]\nagent=a\n[host "
@@ -283,7 +301,7 @@ static void digest_is_of_meanings(void)
 	    "h]\nfence_level_1=e\nfence_level_2=d\n",
 	    "",
 	};
-	char digests[15][CONFIG_DIGEST_SIZE];
+	char digests[18][CONFIG_DIGEST_SIZE];
 	struct hamon_config *config;
 
 	for (size_t i = 0; i < 2; i++) {
@@ -292,7 +310,7 @@ static void digest_is_of_meanings(void)
 		config_free(config);
 	}
 	CHECK_STR(digests[0], digests[1]);
-	for (size_t i = 0; i < 15; i++) {
+	for (size_t i = 0; i < 18; i++) {
 		config = config_of(other[i]);
 		config_digest(config, digests[i]);
 		config_free(config);

@@ -1,0 +1,174 @@
+/*
+ * Nova as the control plane: what a start is told of it, and this host's own return. Who may start what stays the core's
+ * decision, and libvirt's hook enforces it: Nova only brings up what the core has given to a host.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hamon/common/clock.h"
+#include "hamon/common/json.h"
+#include "hamon/daemon/daemon.h"
+#include "hamon/daemon/trace.h"
+
+#define ENABLE_DEADLINE_MS 75000
+#define ENABLE_AGAIN_MIN_MS 2000    /* while the return is not done yet */
+#define ENABLE_AGAIN_MAX_MS 30000
+#define ENABLE_LOOK_MS 300000       /* once it is: an evacuation that was late may have forced the host down after it */
+#define ENABLE_TELL_MS 60000
+
+/* hamond's own OS_* variables, which the clean environment of a helper does not have; on its stdin, as secrets go. */
+static struct json_object *environment_object(void)
+{
+	struct json_object *obj = json_object_new_object();
+	char name[64];
+
+	for (char **at = environ; *at; at++) {
+		const char *value = strchr(*at, '=');
+		size_t len = value ? (size_t)(value - *at) : 0;
+
+		if (!len || len >= sizeof(name) || (strncmp(*at, "OS_", 3) && strncmp(*at, "HOME=", 5)))
+			continue;
+		memcpy(name, *at, len);
+		name[len] = '\0';
+		json_put_string(obj, name, value + 1);
+	}
+	return obj;
+}
+
+/* Nova's names of the hosts from which it may take servers away. */
+static struct json_object *dead_array(struct daemon *d)
+{
+	struct json_object *list = json_object_new_array();
+	struct core_host_view host;
+
+	for (size_t i = 0; i < core_host_count(d->core); i++)
+		if (core_host(d->core, i, &host) && host.dead && host.nodeid != d->settings.self)
+			json_object_array_add(list, json_object_new_string(config_nova_host(d->config, host.name)));
+	return list;
+}
+
+bool nova_is_plane(const struct daemon *d)
+{
+	return d->config->cluster.control_plane == CONFIG_PLANE_NOVA;
+}
+
+void nova_request_add(struct daemon *d, struct json_object *input)
+{
+	const struct hamon_config *config = d->config;
+	struct json_object *obj;
+
+	if (!nova_is_plane(d))
+		return;
+	obj = json_object_new_object();
+	json_put_string(obj, "cloud", config->nova.cloud);
+	json_put_string(obj, "clouds_file", config->nova.clouds_file);
+	json_put_string(obj, "region", config->nova.region);
+	json_put_string(obj, "interface", config_interface_name(config->nova.interface));
+	json_put_u64(obj, "timeout_ms", config->nova.timeout_ms);
+	json_put_string(obj, "microversion", config->nova.microversion);
+	json_put_string(obj, "self", config_nova_host(config, daemon_self_name(d)));
+	json_object_object_add(obj, "dead", dead_array(d));
+	json_object_object_add(obj, "environment", environment_object());
+	json_put_string(input, "plane", "nova");
+	json_object_object_add(input, "nova", obj);
+}
+
+/* --- the return of this host --- */
+
+static const struct host_fact *self_fact(struct daemon *d)
+{
+	struct core_host_view host;
+
+	for (size_t i = 0; i < core_host_count(d->core); i++)
+		if (core_host(d->core, i, &host) && host.nodeid == d->settings.self)
+			return host.fact;
+	return NULL;
+}
+
+static void enable_repeat(struct daemon *d, const char *text)
+{
+	uint64_t now_ms = clock_boot_ms();
+	struct nova_return *back = &d->nova;
+
+	back->delay_ms = back->delay_ms ? back->delay_ms * 2 : ENABLE_AGAIN_MIN_MS;
+	if (back->delay_ms > ENABLE_AGAIN_MAX_MS)
+		back->delay_ms = ENABLE_AGAIN_MAX_MS;
+	back->due_ms = now_ms + back->delay_ms;
+	/* That its clean-up takes a moment is no news. */
+	if (!back->failing_ms)
+		back->failing_ms = now_ms;
+	if (now_ms - back->failing_ms < ENABLE_TELL_MS || !strcmp(back->told, text))
+		return;
+	snprintf(back->told, sizeof(back->told), "%s", text);
+	daemon_note(d, "nova-return", NOTE_WARNING, "Nova does not give instances to this host yet: %.300s", text);
+}
+
+static void enable_on_line(void *user, struct helper *helper, struct json_object *obj)
+{
+	struct daemon *d = user;
+	struct nova_return *back = &d->nova;
+	const char *state = json_string_or(obj, "state", ""), *detail = json_string_or(obj, "detail", "");
+
+	if (strcmp(json_string_or(obj, "type", ""), "result") || back->answered)
+		return;
+	back->answered = true;
+	if (!json_bool_or(obj, "ok", false)) {
+		enable_repeat(d, json_string_or(obj, "error", "no reason given"));
+		return;
+	}
+	back->delay_ms = 0;
+	back->failing_ms = 0;
+	back->due_ms = clock_boot_ms() + ENABLE_LOOK_MS;
+	if (!strcmp(state, "enabled-again"))
+		daemon_note(d, "nova-return", NOTE_INFO, "%s", detail);
+	else if (!strcmp(state, "left") && strcmp(back->told, detail))
+		daemon_note(d, "nova-return", NOTE_NOTICE, "%s", detail);
+	snprintf(back->told, sizeof(back->told), "%s", detail);
+}
+
+static void enable_on_exit(void *user, struct helper *helper, int status, enum helper_end end)
+{
+	struct daemon *d = user;
+
+	d->nova.helper = NULL;
+	if (!d->nova.answered)
+		enable_repeat(d, end == HELPER_DEADLINE ? "Nova does not answer in time" : "the helper died");
+}
+
+static void enable_begin(struct daemon *d)
+{
+	struct json_object *input = json_object_new_object();
+
+	json_put_string(input, "op", "enable");
+	nova_request_add(d, input);
+	d->nova.answered = false;
+	d->nova.due_ms = clock_boot_ms() + ENABLE_AGAIN_MAX_MS;
+	d->nova.helper = daemon_helper(d, "hamon-evacuate", "enable", input, ENABLE_DEADLINE_MS, TAG_PROBE, enable_on_line,
+				       enable_on_exit, d);
+}
+
+void nova_tick(struct daemon *d)
+{
+	struct nova_return *back = &d->nova;
+	const struct host_fact *self;
+	struct core_view view;
+
+	if (!nova_is_plane(d) || back->helper)
+		return;
+	self = self_fact(d);
+	core_view(d->core, &view);
+	/* Before it is admitted it may still hold what runs elsewhere by now. */
+	if (!self || !view.synced || !view.quorate || self->state != HOST_ADMITTED || self->maintenance ||
+	    strcmp(self->boot_id, d->settings.boot_id))
+		return;
+	if (back->epoch != self->epoch) {
+		back->epoch = self->epoch;
+		back->due_ms = 0;
+		back->delay_ms = 0;
+		back->failing_ms = 0;
+	}
+	if (clock_boot_ms() >= back->due_ms)
+		enable_begin(d);
+}
