@@ -9,7 +9,8 @@ import pytest
 from cluster import LONG
 from spaces import wait_until
 
-pytestmark = [pytest.mark.nova, pytest.mark.lab(boot=False, services=cloud_module.SERVICES)]
+HAMON = {"cluster": {"control_plane": "nova"}, "nova": {"cloud": "lab"}}
+pytestmark = [pytest.mark.nova, pytest.mark.lab(boot=False, services=cloud_module.SERVICES, hamon=HAMON)]
 
 
 @pytest.fixture
@@ -81,3 +82,49 @@ def test_nova_cannot_run_a_server_twice(cluster, cloud):
     assert nova.state(a1.uuid) == ("ACTIVE", None, "h1")
     assert cluster.incidents() == []
     cluster.wait_known(a1.name)
+
+
+def service(cloud, host):
+    told = cloud.nova.service(host)
+    return told["status"], told["forced_down"], told["disabled_reason"]
+
+
+def check_moved(cluster, *moved):
+    """Nova's word and the hosts' agree: each of these servers runs in one host, where one evacuation brought it."""
+    nova = cluster.cloud.nova
+    cluster.expect("moved", *[guest.name for guest in moved])
+    cluster.wait_running(*[guest.name for guest in moved], on=("h2", "h3"))
+    for guest in moved:
+        (host,) = guest.hosts()
+        assert nova.state(guest.uuid) == ("ACTIVE", None, host)
+        evacuations = [(one["source_compute"], one["dest_compute"], one["status"]) for one in nova.migrations(guest.uuid)]
+        assert evacuations == [("h1", host, "done")], evacuations
+
+
+def test_host_loses_power_and_returns(cluster, cloud):
+    nova = cloud.nova
+    a1, a2, off, b1 = add(cluster, a1="h1", a2="h1", off="h1", b1="h2")
+    nova.stop(off.uuid)
+    cluster.wait("hamon knows that it is to be off", lambda: cluster.instance(off.name)["wish"] == "stopped")
+    cluster.host("h1").power_off()
+    cluster.wait_closed("h1")
+    cluster.expect("absent", off.name)
+    check_moved(cluster, a1, a2)
+    assert "ipmi1" in str(cluster.records("h1", "fence-confirmed"))
+    # Only the dead host's service was touched, and only its running servers.
+    assert service(cloud, "h1") == ("disabled", True, "hamon: evacuated")
+    assert service(cloud, "h2") == service(cloud, "h3") == ("enabled", False, None)
+    assert nova.state(off.uuid) == ("SHUTOFF", None, "h1") and nova.migrations(off.uuid) == []
+    assert nova.state(b1.uuid) == ("ACTIVE", None, "h2") and nova.migrations(b1.uuid) == []
+    cluster.check()
+
+    cluster.host("h1").boot()
+    cluster.wait_settled()
+    cluster.wait("h1 takes servers again, says Nova", lambda: service(cloud, "h1") == ("enabled", False, None), LONG)
+    cloud.wait_computes()
+    assert {one["status"] for one in nova.migrations()} == {"completed"}
+    assert set(domains(cluster.host("h1"))) == {off.uuid}
+    nova.start(off.uuid)
+    assert nova.state(off.uuid) == ("ACTIVE", None, "h1")
+    cluster.expect("moved", off.name)
+    cluster.wait_running(off.name, on=("h1",))
