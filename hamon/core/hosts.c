@@ -445,8 +445,11 @@ static void host_evaluate_quarantined(struct core *core, struct host *host)
 			host_admit(core, host);
 		return;
 	}
-	/* Its new boot ran nothing that it may run; if it did all the same, that boot must be proven dead too. */
-	if ((host->report_known && host->report.stale_qemu) || host_runs_any(core, host)) {
+	/*
+	 * Its new boot ran nothing that it may run; if it did all the same, that boot must be proven dead too. And of two
+	 * hosts each may decide alone, so nothing may rest on what its old boot's proof says of it.
+	 */
+	if (core->two_node || (host->report_known && host->report.stale_qemu) || host_runs_any(core, host)) {
 		host->fact.epoch++;
 		text_copy(host->fact.boot_id, sizeof(host->fact.boot_id), host->report.boot_id);
 		host_lose(core, host);

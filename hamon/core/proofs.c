@@ -29,16 +29,27 @@ bool host_epoch_is_dead(const struct host *host, uint64_t epoch)
 	return host->fact.state == HOST_ADMITTED && host->fact.epoch > epoch;
 }
 
+/*
+ * Of two hosts: proven dead, and not seen since. That it is in a new boot proves only that its old one is over: in the new one it
+ * is a member like any, and may decide alone as well. A boot in which it has met nobody decides nothing (wait_for_all).
+ */
+bool host_cannot_decide(const struct host *host)
+{
+	return host->fact.state == HOST_DEAD && host->fact.certificate.method != PROOF_NEW_BOOT &&
+		host_epoch_is_dead(host, host->fact.epoch);
+}
+
+/* Alone of two, and the other side is proven dead: these facts are the cluster's now. */
 static void provisional_end(struct core *core)
 {
 	for (size_t i = 0; i < core->n_hosts; i++) {
 		const struct host *host = &core->hosts[i];
 
-		if (host->configured && !host->fact.forgotten && !(host->present && host->daemon) &&
-		    !host_epoch_is_dead(host, host->fact.epoch))
+		if ((int)i == core->self || !host->configured || host->fact.forgotten)
+			continue;
+		if (host->present || !host_cannot_decide(host))
 			return;
 	}
-	/* The other side is proven dead: these facts are the cluster's now. */
 	core->provisional = false;
 	core->facts_term = core->stored_facts_term = core->promised;
 }

@@ -305,7 +305,7 @@ static uint64_t commit_alone(const struct core *core)
 		if (host->present && host->daemon) {
 			if (host->acked < commit)
 				commit = host->acked;
-		} else if (!host_epoch_is_dead(host, host->fact.epoch)) {
+		} else if (!host_cannot_decide(host)) {
 			others_proven = false;
 		}
 	}

@@ -308,6 +308,7 @@ uint64_t hosts_deadline(const struct core *core);
 void host_certify(struct core *core, struct host *host, enum proof_method method,
 		  const char *device, const char *detail);
 bool host_epoch_is_dead(const struct host *host, uint64_t epoch);
+bool host_cannot_decide(const struct host *host);
 bool watchdog_expired(struct core *core, struct host *host, uint64_t *ret_at_ms);
 bool certificate_is_doubted(const struct host *host);
 bool certificate_is_refuted(const struct core *core, const struct host *host);

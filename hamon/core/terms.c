@@ -277,6 +277,8 @@ static bool promises_suffice(struct core *core, bool *ret_all)
 static void term_open(struct core *core)
 {
 	struct core_message *msg;
+	const struct fact_ref *facts;
+	size_t n_facts;
 
 	core->role = ROLE_OPENING;
 	core->synced = true;
@@ -287,7 +289,7 @@ static void term_open(struct core *core)
 	if (core->two_node) {
 		for (size_t i = 0; i < core->n_hosts; i++)
 			if (core->hosts[i].configured && !core->hosts[i].promised &&
-			    !host_epoch_is_dead(&core->hosts[i], core->hosts[i].fact.epoch))
+			    !host_cannot_decide(&core->hosts[i]))
 				core->provisional = true;
 	}
 	/* Alone of two and nothing proven: should the other side win, these facts must not outrank its own. */
@@ -297,12 +299,17 @@ static void term_open(struct core *core)
 		core->hosts[i].fact_seq = 1;
 	for (size_t i = 0; i < core->n_instances; i++)
 		core->instances[i].place_seq = 1;
-	msg = message_send(core, MSG_RECORD);
-	msg->term = core->promised;
-	msg->seq = 1;
-	msg->replace = true;
-	msg->n_facts = facts_all(core, core->provisional, &msg->facts);
-	persist_begin(core, 1, false, true, msg->n_facts, msg->facts, 0, NULL);
+	n_facts = facts_all(core, core->provisional, &facts);
+	/* Nobody else is to take a provisional state for its own, not even one that joins before the message is sent. */
+	if (!core->provisional) {
+		msg = message_send(core, MSG_RECORD);
+		msg->term = core->promised;
+		msg->seq = 1;
+		msg->replace = true;
+		msg->n_facts = n_facts;
+		msg->facts = facts;
+	}
+	persist_begin(core, 1, false, true, n_facts, facts, 0, NULL);
 }
 
 /* Opens the term when enough promises are in; called after each step. */
@@ -418,12 +425,22 @@ void term_beat_receive(struct core *core, const struct core_message *msg)
 		core->coordinator = msg->from;
 		core->coordinator_heard_ms = core->now_ms;
 	}
-	if (core->role == ROLE_ACTIVE && msg->promised > core->promised)
-		candidate_begin(core); /* a newcomer has promised more than this term: open a higher one */
+	/* It could not promise when it was asked: its store was still being read, or its quorum came a moment later. */
+	if (core->role == ROLE_CANDIDATE && msg->store_ok && msg->promised < core->promised && !host->promised)
+		message_send(core, MSG_PREPARE)->term = core->promised;
+	/*
+	 * A newcomer has promised more than this term: open a higher one. Or this term was opened alone of two, on what may
+	 * be the older facts: who comes back has not to take them, the two are merged.
+	 */
+	if ((core->role == ROLE_ACTIVE && msg->promised > core->promised) ||
+	    (core->role != ROLE_FOLLOWER && core->provisional && msg->store_ok))
+		candidate_begin(core);
 }
 
 void term_snapshots_send(struct core *core)
 {
+	if (core->provisional)
+		return; /* see term_beat_receive() */
 	for (size_t i = 0; i < core->n_hosts; i++) {
 		struct host *host = &core->hosts[i];
 		struct core_message *msg;

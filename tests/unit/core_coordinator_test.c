@@ -123,6 +123,25 @@ static void empty_stores_open_when_all_are_here(void)
 	alone_end();
 }
 
+static void who_could_not_promise_is_asked_again(void)
+{
+	stand(3, 3);
+	CHECK(!sent(MSG_PREPARE));
+	/* Its store was being read when it was asked: nothing is asked of it before it can answer. */
+	hear(&(struct core_message){ .type = MSG_BEAT, .from = 3, .promised = T1 });
+	CHECK(!sent(MSG_PREPARE));
+	hear_beat(3, false, T1);
+	CHECK(sent(MSG_PREPARE));
+	CHECK_INT(sent(MSG_PREPARE)->term, view().term << 16 | 1);
+	/* Who has promised this term, and whose promise is on its way, are not asked. */
+	hear_beat(2, false, view().term << 16 | 1);
+	CHECK(!sent(MSG_PREPARE));
+	promise(3, T1);
+	hear_beat(3, false, T1);
+	CHECK(!sent(MSG_PREPARE));
+	alone_end();
+}
+
 static void facts_of_the_newest_opening_count(void)
 {
 	alone_begin(1, 3);
@@ -414,10 +433,11 @@ static uint64_t alone_of_two(void)
 	CHECK_INT(view().coordinator, 1);
 	persisted();
 	hear(&(struct core_message){ .type = MSG_PROMISE, .from = 1, .term = view().term << 16 | 1, .facts_term = T1 });
-	for (int i = 0; i < 10 && !sent(MSG_RECORD); i++)
+	for (int i = 0; i < 10 && !view().synced; i++)
 		elapse(100);
-	CHECK(sent(MSG_RECORD) && sent(MSG_RECORD)->replace);
-	CHECK(done(ACT_PERSIST)->persist.replace);
+	CHECK(done(ACT_PERSIST) && done(ACT_PERSIST)->persist.replace);
+	/* Nobody is to take that state for the cluster's. */
+	CHECK(!sent(MSG_RECORD));
 	/* Should host 2 have gone on in the meantime, its facts must win. */
 	CHECK_INT(done(ACT_PERSIST)->persist.facts_term, T1);
 	hear_beat(1, true, view().term << 16 | 1);
@@ -436,6 +456,56 @@ static void alone_of_two_it_outranks_nobody(void)
 	fence_end(true);
 	CHECK(done(ACT_PERSIST)->persist.facts_term >= term); /* host 2 is proven dead: now its own count */
 	CHECK(done(ACT_PERSIST)->persist.facts_term < term + TERM(1, 0));
+	alone_end();
+}
+
+/* Host 2 was not dead: it comes back in a new boot, in which it may have decided alone. */
+static void alone_of_two_it_merges_with_who_comes_back(void)
+{
+	static const uint32_t two[] = { 1, 2 };
+	uint64_t term = alone_of_two();
+
+	alone_present(true, 2, two);
+	hear_report(2, "b2-2", false, INSTANCE_RUNNING);
+	persisted();
+	CHECK(!done(ACT_PERSIST) || done(ACT_PERSIST)->persist.facts_term == T1);
+	hear_beat(2, true, T1);
+	CHECK(!sent(MSG_SNAPSHOT));
+	CHECK(sent(MSG_PREPARE) && sent(MSG_PREPARE)->term > term);
+	alone_end();
+}
+
+/* The proof is of host 2's old boot. In its new one it is a member, quarantined; gone again, it may decide alone as well. */
+static void alone_of_two_an_old_boots_proof_is_none(void)
+{
+	alone_begin_two(1);
+	facts_make(&facts, T1, 2, 2);
+	facts.hosts[1].state = HOST_QUARANTINED;
+	facts.hosts[1].certificate.method = PROOF_FENCE_DEVICE;
+	facts.hosts[1].certificate.epoch = 1;
+	hear_report(1, facts.hosts[0].boot_id, false, INSTANCE_ABSENT);
+	hear_report(2, "b2-2", false, INSTANCE_ABSENT);
+	follow(T1, &facts);
+	alone_present(true, 1, without_3);
+	elapse(2000);
+	persisted();
+	hear(&(struct core_message){ .type = MSG_PROMISE, .from = 1, .term = view().term << 16 | 1, .facts_term = T1 });
+	for (int i = 0; i < 10 && !view().synced; i++)
+		elapse(100);
+	CHECK_INT(done(ACT_PERSIST)->persist.facts_term, T1);
+	for (int i = 0; i < 20; i++) {
+		persisted();
+		hear_beat(1, true, view().term << 16 | 1);
+		elapse(100);
+	}
+	CHECK_INT(host_now(2).state, HOST_LOST);
+	CHECK_INT(host_now(2).epoch, 2);
+	CHECK_INT(place_now().owner, 2);
+	/* So it is fenced, and only then vm1 goes on. */
+	CHECK_INT(count(ACT_FENCE), 1);
+	fence_end(true);
+	elapse(100);
+	CHECK_INT(place_now().owner, 1);
 	alone_end();
 }
 
@@ -534,6 +604,7 @@ int main(void)
 {
 	RUN(a_majority_of_all_must_promise);
 	RUN(empty_stores_open_when_all_are_here);
+	RUN(who_could_not_promise_is_asked_again);
 	RUN(facts_of_the_newest_opening_count);
 	RUN(a_takeover_has_a_term_of_its_own);
 	RUN(who_stood_still_coordinates_no_more);
@@ -549,6 +620,8 @@ int main(void)
 	RUN(who_runs_what_went_elsewhere_is_not_admitted);
 	RUN(words_of_an_older_generation_are_not_taken);
 	RUN(alone_of_two_it_outranks_nobody);
+	RUN(alone_of_two_it_merges_with_who_comes_back);
+	RUN(alone_of_two_an_old_boots_proof_is_none);
 	RUN(alone_of_two_it_commits_its_intent_alone);
 	RUN(who_proves_the_other_of_two_dead_outranks_it);
 	RUN(a_report_of_an_earlier_run_ends_no_migration);
