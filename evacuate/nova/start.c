@@ -21,6 +21,7 @@
 #define POLL_MAX_MS 1000
 #define LOST_MS 10000      /* a request whose answer was lost shows its effect within this, or has none */
 #define STUCK_MS 45000     /* nothing has changed for so long: whoever should carry it out does not */
+#define SETTLE_MS 4000     /* between two states of one evacuation Nova shows no task for less than this */
 #define FAULT_MS 3000      /* an evacuation that failed is told before the server's fault is */
 #define WATCH_SLACK_MS 5000
 #define TELL_MS 5000
@@ -36,7 +37,7 @@ struct start {
 	bool lost;
 	uint64_t posted_ms;
 	uint64_t newest_before;          /* the newest evacuation before ours, 0 for none */
-	uint64_t abandoned;              /* an evacuation whose host is dead: it can end no more */
+	uint64_t abandoned;              /* an evacuation that nobody carries out any more */
 	bool started, rebooted, reset;   /* remedies, each taken once */
 	char seen[4 * NOVA_WORD_SIZE];   /* what the last turn read; */
 	uint64_t changed_ms;             /* and since when */
@@ -83,9 +84,22 @@ static bool is_self(const struct start *start, const char *host)
 	return !strcmp(start->req->nova.self, host);
 }
 
-/* An evacuation that may still start the server somewhere. */
-static bool moves(const struct start *start)
+/* How long everything that was read has been the same. */
+static uint64_t quiet_ms(const struct start *start)
 {
+	return clock_boot_ms() - start->changed_ms;
+}
+
+/*
+ * An evacuation that may still start the server somewhere. Nova's records are not always ended: when one was left by a host that died, the
+ * conductor writes the end of the next one into it, and the next one stays "accepted" for ever. A server without a task is not
+ * on its way, but for a moment between two states.
+ */
+static bool moves(struct start *start)
+{
+	if (start->has_newest && !*start->server.task && strcmp(start->server.status, "REBUILD") &&
+	    quiet_ms(start) >= SETTLE_MS)
+		start->abandoned = start->newest.id;
 	return start->has_newest && start->newest.id != start->abandoned &&
 		nova_migration_is_unfinished(&start->newest);
 }
@@ -114,11 +128,6 @@ static bool truth_read(struct start *start)
 		report_progress(start->req->op, "server", now);
 	}
 	return true;
-}
-
-static bool is_stuck(const struct start *start)
-{
-	return clock_boot_ms() - start->changed_ms >= STUCK_MS;
 }
 
 /* --- before the request --- */
@@ -205,11 +214,8 @@ static enum turn follow(struct start *start)
 		return TURN_AGAIN;
 	if (is_dead(start, migration->dest))
 		return rescue(start, "its evacuation was bound for a host that is dead");
-	if (!is_stuck(start))
-		return TURN_AGAIN;
-	return FAIL(start, "conflict", "an evacuation to %s (number %llu, %s) is under way that is not this host's",
-		    *migration->dest ? migration->dest : "a host that Nova has not chosen yet",
-		    (unsigned long long)migration->id, migration->status);
+	/* That host may not start it, for hamon has given it to this one: if it still can, it fails, and ends the evacuation. */
+	return quiet_ms(start) >= STUCK_MS ? rescue(start, "its evacuation to another host does not go on") : TURN_AGAIN;
 }
 
 /* The evacuation that we asked for has ended, and the server is not here. */
@@ -217,7 +223,7 @@ static enum turn failed(struct start *start)
 {
 	const char *fault = start->server.fault;
 
-	if (strcmp(start->server.status, "ERROR") && clock_boot_ms() - start->changed_ms < FAULT_MS)
+	if (strcmp(start->server.status, "ERROR") && quiet_ms(start) < FAULT_MS)
 		return TURN_AGAIN;
 	return FAIL(start, strstr(fault, "No valid host") ? "no-valid-host" : "api",
 		    "Nova's evacuation of %s ended as %s, the server is %s: %s", start->server.name, start->newest.status,
@@ -227,10 +233,11 @@ static enum turn failed(struct start *start)
 /* On a dead host. */
 static enum turn there(struct start *start)
 {
-	bool ours = start->posted && start->has_newest && start->newest.id > start->newest_before;
+	bool ours;
 
 	if (moves(start))
 		return follow(start);
+	ours = start->posted && start->has_newest && start->newest.id > start->newest_before;
 	if (ours)
 		return failed(start);
 	if (start->posted && clock_boot_ms() - start->posted_ms < LOST_MS)
@@ -239,11 +246,8 @@ static enum turn there(struct start *start)
 		return FAIL(start, "api", "Nova accepted the evacuation of %s, and shows none", start->server.name);
 	if (!*start->server.task)
 		return evacuate(start);
-	/* What a dead host was asked to do before ends no more. */
-	if (start->has_newest && start->newest.id == start->abandoned)
-		return TURN_AGAIN;
-	return is_stuck(start) || !strcmp(start->server.task, "rebooting") ? rescue(start, "its task was its dead host's") :
-									     TURN_AGAIN;
+	/* What its dead host was asked to do ends no more; but an evacuation that has just been accepted shows its task first. */
+	return quiet_ms(start) >= SETTLE_MS ? rescue(start, "its task was its dead host's") : TURN_AGAIN;
 }
 
 /* --- here --- */
@@ -299,7 +303,7 @@ static enum turn here(struct start *start)
 {
 	const char *status = start->server.status;
 
-	if (is_stuck(start))
+	if (quiet_ms(start) >= STUCK_MS)
 		return FAIL(start, "conflict", "%s does not become ACTIVE on this host: %s", start->server.name, start->seen);
 	/* A task, or an evacuation that is not done yet: ACTIVE beside it is a transient. */
 	if (moves(start) || *start->server.task)
