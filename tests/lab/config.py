@@ -14,6 +14,22 @@ def bmc_address(number):
     return "10.77.2.%d" % (100 + number)
 
 
+# What libvirtd found out about the machine's QEMU, which takes seconds of each host's first boot: it checks itself
+# whether that still holds. Kept from lab to lab where there is a folder for it.
+CACHE = os.environ.get("HAMON_LAB_CACHE")
+CAPABILITIES = "/var/cache/libvirt/qemu/capabilities"
+
+
+def capabilities_keep(host):
+    if CACHE and not os.path.exists(CACHE) and os.path.isdir(host.path(CAPABILITIES)):
+        new = "%s.%d.%s" % (CACHE, os.getpid(), host.name)
+        shutil.copytree(host.path(CAPABILITIES), new)
+        try:
+            os.rename(new, CACHE)
+        except OSError:  # another host was first
+            shutil.rmtree(new)
+
+
 def host_disk(lab, host):
     root = os.path.join(host.folder, "root")
     for name in ("var/lib/hamon", "var/cache/libvirt/qemu", "var/log/corosync", "var/log/libvirt/qemu",
@@ -28,6 +44,8 @@ def host_disk(lab, host):
     for name in ("glusterd.info", "peers", "vols"):  # of the machine's own, if it ever ran one
         path = os.path.join(root, "var/lib/glusterd", name)
         shutil.rmtree(path, ignore_errors=True) if os.path.isdir(path) else os.path.exists(path) and os.unlink(path)
+    if CACHE and os.path.isdir(CACHE):
+        shutil.copytree(CACHE, host.path(CAPABILITIES))
     if lab.stage:
         subprocess.run(["cp", "-a", os.path.join(lab.stage, "etc") + "/.", root + "/etc/"], check=True)
     host.write("/etc/hostname", host.name + "\n")

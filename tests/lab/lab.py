@@ -279,6 +279,7 @@ class Host:
         if wait:
             wait_until("libvirtd of %s answers" % self.name, lambda: self.virsh("version", check=False).returncode == 0,
                        120, seen=lambda: self.log("/var/log/libvirt/stderr.log", 5))
+            config.capabilities_keep(self)
 
     def start_nova(self):
         self.spawn(["/etc/nova/bin/nova-compute", "--config-file", "/etc/nova/nova.conf"], "/var/log/nova/stderr.log")
