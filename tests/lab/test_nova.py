@@ -3,6 +3,8 @@
 These need the packages that tests/nova brings, and are left out unless --nova is given.
 """
 
+import time
+
 import cloud as cloud_module
 import conftest
 import pytest
@@ -128,3 +130,61 @@ def test_host_loses_power_and_returns(cluster, cloud):
     assert nova.state(off.uuid) == ("ACTIVE", None, "h1")
     cluster.expect("moved", off.name)
     cluster.wait_running(off.name, on=("h1",))
+
+
+def half_way(cluster, *guests):
+    """h1 dies, and its servers' evacuations stand still in the middle: accepted by Nova, waiting for its scheduler."""
+    cloud = cluster.cloud
+    cloud.freeze("nova-scheduler")
+    cluster.host("h1").power_off()
+    for guest in guests:
+        cluster.wait("Nova evacuates %s" % guest.title, lambda: [one["status"] for one in cloud.nova.migrations(guest.uuid)]
+                     == ["accepted"])
+
+
+def test_api_is_down_for_a_while_in_the_middle(cluster, cloud):
+    a1, a2 = add(cluster, a1="h1", a2="h1")
+    half_way(cluster, a1, a2)
+    cloud.kill("nova-api")
+    cloud.thaw("nova-scheduler")
+    time.sleep(30)
+    assert cluster.incident("h1")["state"] != "closed"
+    cloud.start_control("nova-api")
+    cluster.wait_closed("h1")
+    check_moved(cluster, a1, a2)
+
+
+def test_hamond_dies_in_the_middle(cluster, cloud):
+    """Whoever takes over finds the evacuations that were asked for, and asks for no second one."""
+    a1, a2, a3 = add(cluster, a1="h1", a2="h1", a3="h1")
+    half_way(cluster, a1, a2, a3)
+    for host in cluster.lab.alive_hosts():
+        host.kill("hamond")
+        host.start("hamond")
+        cluster.wait("%s is back" % host.name, lambda: cluster.status(host.name)["cluster"]["synced"])
+    cloud.thaw("nova-scheduler")
+    cluster.wait_closed("h1")
+    check_moved(cluster, a1, a2, a3)
+
+
+def test_server_is_deleted_in_the_middle(cluster, cloud):
+    a1, a2 = add(cluster, a1="h1", a2="h1")
+    half_way(cluster, a1, a2)
+    cloud.nova.delete(a1.uuid)
+    cloud.thaw("nova-scheduler")
+    check_moved(cluster, a2)
+    # Nova's 404 alone is no proof of a deletion (another region answers it too): it stays reported, and for a person.
+    cluster.wait("hamon says what is wrong with it", lambda: "gone: Nova answered 404" in (cluster.instance(a1.name)["reason"] or ""))
+    cluster.expect("absent", a1.name)
+    assert cluster.incident("h1")["state"] != "closed"
+
+
+def test_a_host_that_nova_refuses_is_no_target(cluster, cloud):
+    """A person has disabled h2's compute service: both servers end on h3, and h2 keeps the person's word."""
+    a1, a2 = add(cluster, a1="h1", a2="h1")
+    cloud.nova.service_put("h2", status="disabled", disabled_reason="new memory")
+    cluster.host("h1").power_off()
+    cluster.wait_closed("h1")
+    check_moved(cluster, a1, a2)
+    assert a1.hosts() == a2.hosts() == ["h3"]
+    assert service(cloud, "h2") == ("disabled", False, "new memory")
