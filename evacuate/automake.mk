@@ -57,8 +57,20 @@ tests_unit_libvirt_words_test_LDADD = libhamon_common.a $(LIBVIRT_LIBS) $(JSON_L
 tests_unit_bounded_test_SOURCES = tests/unit/bounded_test.c evacuate/bounded.c
 tests_unit_bounded_test_LDADD = libhamon_common.a
 
-check_PROGRAMS += tests/fuzz/fuzz_gatelist tests/fuzz/fuzz_evacuate_request
-EXTRA_DIST += tests/fuzz/corpus/gatelist tests/fuzz/corpus/evacuate_request
+check_PROGRAMS += tests/unit/nova_parse_test tests/unit/nova_clouds_test
+TESTS += tests/unit/nova_parse_test tests/unit/nova_clouds_test
+EXTRA_DIST += tests/unit/nova
+dist_check_SCRIPTS += tests/unit/nova_api_test.py
+TESTS += tests/unit/nova_api_test.py
+tests_unit_nova_parse_test_SOURCES = tests/unit/nova_parse_test.c evacuate/nova/parse.c evacuate/request.c
+tests_unit_nova_parse_test_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS)
+tests_unit_nova_parse_test_LDADD = libhamon_common.a $(JSON_LIBS)
+tests_unit_nova_clouds_test_SOURCES = tests/unit/nova_clouds_test.c evacuate/nova/clouds.c
+tests_unit_nova_clouds_test_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS) $(YAML_CFLAGS)
+tests_unit_nova_clouds_test_LDADD = libhamon_common.a $(JSON_LIBS) $(YAML_LIBS)
+
+check_PROGRAMS += tests/fuzz/fuzz_gatelist tests/fuzz/fuzz_evacuate_request tests/fuzz/fuzz_nova
+EXTRA_DIST += tests/fuzz/corpus/gatelist tests/fuzz/corpus/evacuate_request tests/fuzz/corpus/nova
 tests_fuzz_fuzz_gatelist_SOURCES = tests/fuzz/fuzz_gatelist.c evacuate/hook/gatelist.c \
 	evacuate/disks.c evacuate/request.c
 tests_fuzz_fuzz_gatelist_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS)
@@ -67,13 +79,18 @@ tests_fuzz_fuzz_evacuate_request_SOURCES = tests/fuzz/fuzz_evacuate_request.c ev
 	evacuate/procscan.c evacuate/libvirt/status.c evacuate/disks.c
 tests_fuzz_fuzz_evacuate_request_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS)
 tests_fuzz_fuzz_evacuate_request_LDADD = libhamon_xml.a libhamon_common.a $(XML_LIBS) $(JSON_LIBS)
+tests_fuzz_fuzz_nova_SOURCES = tests/fuzz/fuzz_nova.c evacuate/nova/parse.c evacuate/nova/clouds.c evacuate/request.c
+tests_fuzz_fuzz_nova_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS) $(YAML_CFLAGS)
+tests_fuzz_fuzz_nova_LDADD = libhamon_common.a $(JSON_LIBS) $(YAML_LIBS)
 if LIBFUZZER
+tests_fuzz_fuzz_nova_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_gatelist_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 tests_fuzz_fuzz_evacuate_request_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
 else
 tests_fuzz_fuzz_gatelist_SOURCES += tests/fuzz/main.c
 tests_fuzz_fuzz_evacuate_request_SOURCES += tests/fuzz/main.c
-TESTS += tests/fuzz/fuzz_gatelist tests/fuzz/fuzz_evacuate_request
+tests_fuzz_fuzz_nova_SOURCES += tests/fuzz/main.c
+TESTS += tests/fuzz/fuzz_gatelist tests/fuzz/fuzz_evacuate_request tests/fuzz/fuzz_nova
 endif
 
 # Stands where hamond does, in the lab's tests of the gate alone.

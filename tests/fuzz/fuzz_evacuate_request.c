@@ -41,7 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!size)
 		return 0;
-	if (!request_parse((enum request_verb)(data[0] % 6), text, size - 1, &req, error, sizeof(error),
+	if (!request_parse((enum request_verb)(data[0] % 7), text, size - 1, &req, error, sizeof(error),
 			   op, sizeof(op))) {
 		if (!req.op || !req.uri || !req.name || !req.xml || !req.why)
 			abort();

@@ -130,6 +130,59 @@ static void too_long_is_refused_unread(void)
 		  -E2BIG);
 }
 
+#define NOVA_START "{\"op\":\"a\",\"uuid\":\"" UUID "\",\"name\":\"n\",\"plane\":\"nova\",\"nova\":"
+
+static void nova_is_taken(void)
+{
+	static const char text[] = NOVA_START
+		"{\"cloud\":\"c\",\"clouds_file\":\"/f\",\"region\":null,\"interface\":\"admin\",\"timeout_ms\":5,"
+		"\"microversion\":\"2.79\",\"self\":\"h2\",\"dead\":[\"h1\",\"h3\"],\"environment\":{\"OS_X\":\"y\"}}}";
+	static const char least[] = "{\"op\":\"a\",\"plane\":\"nova\",\"nova\":{\"self\":\"h2\"}}";
+	char error[REQUEST_ERROR_SIZE];
+	struct request req;
+
+	CHECK_INT(request_parse(REQUEST_START, text, sizeof(text) - 1, &req, error, sizeof(error), NULL, 0), 0);
+	CHECK(req.has_nova);
+	CHECK_STR(req.xml, "");
+	CHECK_STR(req.nova.cloud, "c");
+	CHECK_STR(req.nova.clouds_file, "/f");
+	CHECK_STR(req.nova.region, "");
+	CHECK_STR(req.nova.interface, "admin");
+	CHECK_INT(req.nova.timeout_ms, 5);
+	CHECK_STR(req.nova.microversion, "2.79");
+	CHECK_STR(req.nova.self, "h2");
+	CHECK_INT(req.nova.n_dead, 2);
+	CHECK_STR(req.nova.dead[1], "h3");
+	CHECK(req.nova.environment);
+	request_free(&req);
+	CHECK_INT(request_parse(REQUEST_ENABLE, least, sizeof(least) - 1, &req, error, sizeof(error), NULL, 0), 0);
+	CHECK_INT(req.nova.timeout_ms, 30000);
+	CHECK_STR(req.nova.microversion, "2.93");
+	CHECK_INT(req.nova.n_dead, 0);
+	CHECK(!req.nova.environment);
+	request_free(&req);
+}
+
+static void nova_is_refused(void)
+{
+	check_wrong(REQUEST_START, "{\"op\":\"a\",\"uuid\":\"" UUID "\",\"name\":\"n\",\"plane\":\"xen\"}",
+		    "field \"plane\": expected \"libvirt\" or \"nova\"");
+	check_wrong(REQUEST_START, "{\"op\":\"a\",\"uuid\":\"" UUID "\",\"name\":\"n\",\"plane\":\"nova\"}",
+		    "field \"nova\": expected an object");
+	check_wrong(REQUEST_START, NOVA_START "{}}", "field \"self\": expected a string");
+	check_wrong(REQUEST_START, NOVA_START "{\"self\":\"h 2\"}}", "field \"self\": expected this host's name in Nova");
+	check_wrong(REQUEST_START, NOVA_START "{\"self\":\"h2\",\"dead\":\"h1\"}}",
+		    "field \"dead\": expected a list of at most 64 hosts");
+	check_wrong(REQUEST_START, NOVA_START "{\"self\":\"h2\",\"dead\":[7]}}", "field \"dead\": expected names of hosts");
+	/* Whoever is told that it is dead itself must not act. */
+	check_wrong(REQUEST_START, NOVA_START "{\"self\":\"h2\",\"dead\":[\"h1\",\"h2\"]}}",
+		    "field \"dead\": h2 is this host itself");
+	check_wrong(REQUEST_ENABLE, "{\"op\":\"a\"}", "field \"plane\": enable is Nova's");
+	/* libvirt's own start still needs the definition. */
+	check_wrong(REQUEST_START, "{\"op\":\"a\",\"uuid\":\"" UUID "\",\"name\":\"n\"}",
+		    "field \"xml\": expected a string");
+}
+
 int main(void)
 {
 	RUN(start_is_taken_whole);
@@ -138,5 +191,7 @@ int main(void)
 	RUN(wrong_fields_are_named);
 	RUN(a_wrong_request_still_tells_its_op);
 	RUN(too_long_is_refused_unread);
+	RUN(nova_is_taken);
+	RUN(nova_is_refused);
 	return 0;
 }

@@ -1,0 +1,449 @@
+#!/usr/bin/python3
+"""hamon-evacuate's start and enable against an API with the faults that a real one has but seldom: answers that are lost or late, 401,
+429, 503, records that are left open. What the API answers otherwise is as tests/unit/nova has it, recorded from a real one; the
+real one itself is met in tests/nova. libvirt is its own test driver, whose only domain always runs; a start is over here when it says
+"started": there is no QEMU to verify.
+"""
+import http.server
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+import unittest
+from concurrent.futures import ThreadPoolExecutor
+
+SRC = os.environ.get("HAMON_SRCDIR", os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
+BUILD = os.environ.get("HAMON_BUILDDIR", os.getcwd())
+PROGRAM = os.path.join(BUILD, "hamon-evacuate")
+SERVER = "6695eb01-f6a4-8304-79aa-97f2502e193f"  # of libvirt's test driver
+PATIENCE_S = 60
+
+
+def recorded(name):
+    with open(os.path.join(SRC, "tests/unit/nova", name + ".json")) as text:
+        return json.load(text)
+
+
+class Cloud:
+    """One server on h1, three compute services. faults: [(method, beginning of the path, what to do)], each used once."""
+
+    def __init__(self):
+        self.calls = []  # (method, path, body)
+        self.faults = []
+        self.token = 0
+        self.maximum = "2.93"
+        self.server = dict(recorded("server_active_2.93")["server"], id=SERVER)
+        self.server["OS-EXT-SRV-ATTR:host"] = "h1"
+        self.services = {}
+        for number, host in enumerate(("h1", "h2", "h3")):
+            self.services[host] = dict(recorded("services_2.93")["services"][0], host=host, status="enabled", state="up",
+                                       disabled_reason=None, forced_down=False,
+                                       id="00000000-0000-0000-0000-00000000000%d" % number)
+        self.services["h1"]["state"] = "down"
+        self.migrations = []
+        self.later = []  # (reads until then, what to do)
+        self.evacuates = "done"
+        self.lock = threading.Lock()
+        self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"cloud": self}))
+        self.url = "http://127.0.0.1:%d" % self.http.server_port
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.http.shutdown()
+        self.http.server_close()
+
+    def put(self, **change):
+        names = {"host": "OS-EXT-SRV-ATTR:host", "task": "OS-EXT-STS:task_state"}
+        self.server.update({names.get(name, name): value for name, value in change.items()})
+
+    def migration(self, number, dest, status, source="h1"):
+        self.migrations.append(dict(recorded("migrations_2.93")["migrations"][0], id=number, instance_uuid=SERVER,
+                                    source_compute=source, dest_compute=dest, status=status))
+
+    def asked(self, method, beginning=""):
+        return [body for asked, path, body in self.calls if asked == method and path.startswith(beginning)]
+
+    def actions(self, name):
+        return [body[name] for body in self.asked("POST", "/v2.1/servers") if name in body]
+
+    # what the API does
+
+    def evacuate(self, body):
+        number = len(self.migrations) + 1
+        self.migration(number, body["host"], "accepted")
+        self.put(status="REBUILD", task="rebuilding")
+        migration = self.migrations[-1]
+
+        def end():
+            if self.evacuates == "done":
+                self.put(status="ACTIVE", task=None, host=body["host"])
+                migration["status"] = "done"
+            elif self.evacuates == "shutoff":
+                self.put(status="SHUTOFF", task=None, host=body["host"])
+                migration["status"] = "done"
+            elif self.evacuates == "left open":
+                self.put(status="ACTIVE", task=None, host=body["host"])
+            else:
+                self.put(status="ERROR", task=None, fault=recorded("server_error")["server"]["fault"])
+                migration["status"] = "error"
+        self.later.append([2, end])
+        return 200, None
+
+    def action(self, body):
+        if "evacuate" in body:
+            return self.evacuate(body["evacuate"])
+        if "os-resetState" in body:
+            self.put(status=body["os-resetState"]["state"].upper(), task=None)
+        elif "os-start" in body or "reboot" in body:
+            self.put(status="ACTIVE", task=None)
+        return 202, None
+
+    def service_put(self, path, body):
+        service = next(one for one in self.services.values() if path.endswith(one["id"]))
+        service.update(body)
+        if "forced_down" in body and body["forced_down"]:
+            service["state"] = "down"
+        return 200, {"service": service}
+
+    def get(self, path):
+        if path == "/v2.1/":
+            told = recorded("version")
+            told["version"]["version"] = self.maximum
+            return 200, told
+        if path.startswith("/v2.1/servers/" + SERVER):
+            for one in self.later:
+                one[0] -= 1
+                if one[0] == 0:
+                    one[1]()
+            return 200, {"server": self.server}
+        if path.startswith("/v2.1/os-services?binary=nova-compute&host="):
+            host = path.split("=")[-1]
+            return 200, {"services": [self.services[host]] if host in self.services else []}
+        if path.startswith("/v2.1/os-migrations?migration_type=evacuation"):
+            return 200, {"migrations": self.migrations}
+        return 404, recorded("server_404")
+
+    def answer(self, method, path, body, token):
+        if path == "/v3/auth/tokens":
+            self.token += 1
+            told = recorded("token")
+            for service in told["token"]["catalog"]:
+                for endpoint in service["endpoints"]:
+                    endpoint["url"] = self.url + ("/v2.1/" if service["type"] == "compute" else "/other")
+            return 201, told
+        if token != "token-%d" % self.token:
+            return 401, recorded("server_401")
+        if method == "GET":
+            return self.get(path)
+        return self.action(body) if method == "POST" else self.service_put(path, body)
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    cloud = None
+
+    def log_message(self, *words):
+        pass
+
+    def serve(self):
+        text = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = json.loads(text) if text else None
+        with self.cloud.lock:
+            self.cloud.calls.append((self.command, self.path, body))
+            fault = next((fault for fault in self.cloud.faults
+                          if fault[0] == self.command and self.path.startswith(fault[1])), None)
+            if fault:
+                self.cloud.faults.remove(fault)
+            what = fault[2] if fault else {}
+            if "status" in what:
+                self.reply(what["status"], what.get("body", {}), what.get("headers", {}))
+                return
+            if what.get("revoke"):
+                self.cloud.token += 1
+            if what.get("unseen"):
+                self.close_connection = True
+                return
+            status, told = self.cloud.answer(self.command, self.path, body, self.headers.get("X-Auth-Token"))
+        if what.get("lost"):
+            time.sleep(what.get("seconds", 0))
+            self.close_connection = True
+            return
+        self.reply(status, told, {"X-Subject-Token": "token-%d" % self.cloud.token})
+
+    def reply(self, status, told, headers):
+        text = json.dumps(told).encode() if told is not None else b""
+        self.send_response(status)
+        for name, value in dict(headers, **{"X-Openstack-Request-Id": "req-1234"}).items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    do_GET = do_POST = do_PUT = serve
+
+
+class ApiTest(unittest.TestCase):
+    def setUp(self):
+        self.cloud = Cloud()
+        self.addCleanup(self.cloud.close)
+
+    def run_helper(self, verb, dead=("h1",), timeout_ms=15000, self_name="h2", call_ms=5000):
+        request = {"op": "1", "plane": "nova", "uri": "test:///default", "uuid": SERVER, "name": "test",
+                   "start_timeout_ms": timeout_ms, "nova": dict({
+                       "self": self_name, "dead": list(dead), "environment": {
+                           "OS_AUTH_URL": self.cloud.url, "OS_USERNAME": "u", "OS_PASSWORD": "s3cret", "OS_PROJECT_NAME": "p"}}, timeout_ms=call_ms)}
+        began = time.monotonic()
+        process = subprocess.Popen([PROGRAM, verb], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+                                   env={name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")})
+        timer = threading.Timer(PATIENCE_S, process.kill)
+        timer.start()
+        try:
+            process.stdin.write(json.dumps(request))
+            process.stdin.close()
+            lines = []
+            for line in process.stdout:
+                self.assertNotIn("s3cret", line)
+                lines.append(json.loads(line))
+                if lines[-1]["type"] == "result" or lines[-1]["phase"] == "started":
+                    break
+        finally:
+            process.kill()
+            process.stdout.close()
+            process.wait()
+            timer.cancel()
+        self.took = time.monotonic() - began
+        self.phases = [line["phase"] for line in lines if line["type"] == "progress"]
+        self.assertTrue(lines, "it said nothing")
+        return lines[-1]
+
+    def started(self, **more):
+        told = self.run_helper("start", **more)
+        self.assertEqual(told.get("phase"), "started", told)
+
+    def failed(self, error_class, words, **more):
+        told = self.run_helper("start", **more)
+        self.assertEqual((told.get("ok"), told.get("error_class")), (False, error_class), told)
+        self.assertIn(words, told["error"])
+
+    # start
+
+    def test_a_server_of_a_dead_host(self):
+        self.started()
+        self.assertEqual(self.cloud.actions("evacuate"), [{"host": "h2"}])
+        self.assertEqual(self.cloud.asked("PUT"), [{"forced_down": True},
+                                                   {"status": "disabled", "disabled_reason": "hamon: evacuated"}])
+        self.assertEqual(self.cloud.actions("os-start"), [])
+
+    def test_it_is_here_already(self):
+        self.cloud.put(host="h2")
+        self.started()
+        self.assertEqual(self.cloud.asked("POST", "/v2.1") + self.cloud.asked("PUT"), [])
+
+    def test_a_host_that_is_not_proven_dead(self):
+        self.failed("elsewhere", "on h1, which is not proven dead", dead=["h3"])
+        self.assertEqual(self.cloud.asked("POST", "/v2.1") + self.cloud.asked("PUT"), [])
+
+    def test_no_such_server(self):
+        self.cloud.faults.append(("GET", "/v2.1/servers", {"status": 404, "body": recorded("server_404")}))
+        self.failed("gone", "Nova answered 404 to GET /servers/%s: Instance 11111111-2222-3333-4444-555555555555 could not "
+                    "be found. (req-1234)" % SERVER)
+
+    def test_what_is_being_deleted_is_left_alone(self):
+        self.cloud.put(task="deleting")
+        self.failed("gone", "is being deleted")
+        self.assertEqual(self.cloud.actions("evacuate"), [])
+
+    def test_a_person_disabled_the_dead_host(self):
+        self.cloud.services["h1"].update(status="disabled", disabled_reason="broken fan")
+        self.started()
+        self.assertEqual(self.cloud.asked("PUT"), [{"forced_down": True}])
+
+    def test_a_person_forced_it_down(self):
+        self.cloud.services["h1"].update(forced_down=True)
+        self.started()
+        self.assertEqual(self.cloud.asked("PUT"), [])
+
+    def test_this_host_takes_nothing(self):
+        self.cloud.services["h2"].update(status="disabled", disabled_reason="no")
+        self.failed("no-valid-host", "nova-compute of this host (h2) is disabled: no, so Nova gives it nothing")
+        self.cloud.services["h2"].update(status="enabled", state="down")
+        self.failed("no-valid-host", "nova-compute of this host (h2) is down, so Nova gives it nothing")
+        self.assertEqual(self.cloud.actions("evacuate"), [])
+
+    def test_one_under_way_is_followed(self):
+        self.cloud.evacuate({"host": "h2"})
+        self.started()
+        self.assertEqual(self.cloud.actions("evacuate"), [])
+
+    def test_an_answer_that_is_lost(self):
+        self.cloud.faults.append(("POST", "/v2.1/servers", {"lost": True}))
+        self.started()
+        self.assertEqual(len(self.cloud.actions("evacuate")), 1)
+        self.assertIn("answer-lost", self.phases)
+
+    def test_an_answer_that_comes_too_late(self):
+        self.cloud.faults.append(("POST", "/v2.1/servers", {"lost": True, "seconds": 3}))
+        self.started(timeout_ms=20000, call_ms=1000)
+        self.assertEqual(len(self.cloud.actions("evacuate")), 1)
+
+    def test_a_request_that_was_never_seen(self):
+        self.cloud.faults.append(("POST", "/v2.1/servers", {"unseen": True}))
+        self.started(timeout_ms=30000)
+        self.assertEqual(len(self.cloud.migrations), 1)
+        self.assertGreater(self.took, 9)
+
+    def test_a_proxy_that_gives_up(self):
+        self.cloud.faults.append(("POST", "/v2.1/servers", {"status": 504}))
+        self.started(timeout_ms=30000)
+        self.assertEqual(len(self.cloud.migrations), 1)
+        self.assertGreater(self.took, 9)
+
+    def test_a_token_is_revoked(self):
+        self.cloud.faults.append(("GET", "/v2.1/os-services", {"revoke": True}))
+        self.started()
+        self.assertEqual(len(self.cloud.asked("POST", "/v3/auth/tokens")), 2)
+        self.assertEqual(len(self.cloud.actions("evacuate")), 1)
+
+    def test_credentials_that_are_refused(self):
+        self.cloud.faults.append(("POST", "/v3", {"status": 401, "body": recorded("token_401")}))
+        self.failed("auth", "Keystone answered 401 to the request of a token: The request you have made requires")
+        self.assertEqual(len(self.cloud.calls), 1)
+
+    def test_it_asks_to_wait(self):
+        self.cloud.faults += [("GET", "/v2.1/servers", {"status": 503, "headers": {"Retry-After": "2"}}),
+                              ("POST", "/v2.1/servers", {"status": 429, "headers": {"Retry-After": "1"}})]
+        self.started()
+        self.assertGreater(self.took, 3)
+        self.assertEqual(len(self.cloud.migrations), 1)
+
+    def test_it_asks_to_wait_longer_than_there_is_time(self):
+        self.cloud.faults.append(("POST", "/v2.1/servers", {"status": 429, "headers": {"Retry-After": "100"}}))
+        self.failed("api", "Nova answered 429")
+        self.assertLess(self.took, 5)
+
+    def test_keystone_is_down_for_a_moment(self):
+        self.cloud.faults += [("POST", "/v3", {"status": 503}), ("POST", "/v3", {"unseen": True})]
+        self.started()
+
+    def test_no_valid_host(self):
+        self.cloud.evacuates = "error"
+        self.failed("no-valid-host", "ended as error, the server is ERROR: No valid host was found. There are not enough hosts")
+        self.cloud.evacuates = "done"
+        self.started(self_name="h3")
+        self.assertEqual(self.cloud.actions("evacuate"), [{"host": "h2"}, {"host": "h3"}])
+
+    def test_nova_refuses(self):
+        self.cloud.faults.append(("POST", "/v2.1/servers", {"status": 400, "body": recorded("evacuate_up_400")}))
+        self.failed("api", "Nova answered 400 to POST /servers/%s/action: Compute service of compute1 is still in use. "
+                    "(req-1234)" % SERVER)
+
+    def test_it_ends_stopped(self):
+        self.cloud.evacuates = "shutoff"
+        self.started()
+        self.assertEqual(self.cloud.actions("os-start"), [None])
+
+    def test_it_is_here_in_error(self):
+        self.cloud.put(host="h2", status="ERROR")
+        self.started()
+        self.assertEqual(self.cloud.actions("os-resetState"), [{"state": "active"}])
+        self.assertEqual(self.cloud.actions("reboot"), [{"type": "HARD"}])
+
+    def test_its_target_died_too(self):
+        self.cloud.migration(1, "h3", "accepted")
+        self.cloud.put(status="REBUILD", task="rebuilding")
+        self.started(dead=["h1", "h3"])
+        self.assertEqual(self.cloud.actions("os-resetState"), [{"state": "error"}])
+        self.assertEqual(self.cloud.actions("evacuate"), [{"host": "h2"}])
+
+    def test_a_record_that_stays_open(self):
+        self.cloud.evacuates = "left open"
+        self.started()
+        self.assertGreater(self.took, 3)
+
+    def test_an_open_record_of_a_host_that_lives(self):
+        self.cloud.migration(1, "h3", "accepted")
+        self.started()
+        self.assertEqual(self.cloud.actions("evacuate"), [{"host": "h2"}])
+
+    def test_an_evacuation_to_a_host_that_lives_is_waited_for(self):
+        self.cloud.evacuate({"host": "h3"})
+        self.cloud.later.clear()
+        self.failed("timeout", "REBUILD, task rebuilding, evacuation accepted", timeout_ms=6000)
+        self.assertEqual(self.cloud.actions("evacuate") + self.cloud.actions("os-resetState"), [])
+
+    def test_an_old_api(self):
+        self.cloud.maximum = "2.38"
+        self.failed("config", "has microversion 2.38 at most; hamon needs 2.53")
+
+    def test_without_the_role_admin(self):
+        del self.cloud.server["OS-EXT-SRV-ATTR:host"]
+        self.failed("auth", "they need the role admin")
+
+    # enable
+
+    def enable(self):
+        return self.run_helper("enable", self_name="h1", dead=[])
+
+    def evacuated(self):
+        self.cloud.services["h1"].update(status="disabled", disabled_reason="hamon: evacuated", forced_down=True)
+
+    def test_a_host_returns(self):
+        self.evacuated()
+        self.cloud.migration(1, "h2", "completed")
+        self.assertEqual(self.enable()["state"], "enabled-again")
+        self.assertEqual(self.cloud.asked("PUT"), [{"forced_down": False}, {"status": "enabled"}])
+        self.assertEqual(self.enable()["state"], "enabled")
+        self.assertEqual(len(self.cloud.asked("PUT")), 2)
+
+    def test_it_waits_for_what_moves_away(self):
+        self.evacuated()
+        self.cloud.migration(1, "h2", "migrating")
+        told = self.enable()
+        self.assertEqual(told["error_class"], "busy", told)
+        self.assertEqual(self.cloud.asked("PUT"), [])
+
+    def test_it_has_not_cleaned_up(self):
+        self.evacuated()
+        self.cloud.faults.append(("PUT", "/v2.1/os-services", {"status": 400, "body": {"badRequest": {
+            "code": 400, "message": "Unable to force up host h1"}}}))
+        told = self.enable()
+        self.assertEqual(told["error_class"], "busy", told)
+        self.assertIn("Unable to force up host h1", told["error"])
+        self.assertEqual(len(self.cloud.asked("PUT")), 1)
+
+    def test_what_a_person_did_stays(self):
+        for change in ({"status": "disabled", "disabled_reason": "broken fan", "forced_down": True},
+                       {"status": "disabled", "disabled_reason": None, "forced_down": False},
+                       {"status": "enabled", "forced_down": True}):
+            self.cloud.services["h1"].update(change)
+            self.assertEqual(self.enable()["state"], "left")
+        self.assertEqual(self.cloud.asked("PUT"), [])
+
+
+def one(test):
+    result = unittest.TestResult()
+    began = time.monotonic()
+    test.run(result)
+    return test, result, time.monotonic() - began
+
+
+def main(words):
+    """All at once: they mostly wait. An argument is a part of a test's name."""
+    tests = [test for test in unittest.defaultTestLoader.loadTestsFromTestCase(ApiTest)
+             if not words or any(word in test.id() for word in words)]
+    bad = 0
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        for test, result, took in pool.map(one, tests):
+            wrong = result.errors + result.failures
+            bad += bool(wrong)
+            print("%s %-60s %4.1f s" % ("FAILED" if wrong else "ok    ", test.id().split(".")[-1], took))
+            for _, text in wrong:
+                print(text)
+    print("%d tests, %d failed" % (len(tests), bad))
+    return 1 if bad or not tests else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

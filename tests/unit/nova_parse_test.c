@@ -1,0 +1,266 @@
+/*
+ * The answers of Keystone and Nova, as a real cloud (Zed, microversions as in the files' names) gave them: tests/unit/nova/NAME.json.
+ * And what is no such answer.
+ */
+#include <errno.h>
+
+#include "evacuate/nova/parse.h"
+#include "tests/unit/test.h"
+
+#define S1 "3db8ccd7-a777-4d2a-9172-ed91d649dd7f"
+#define S2 "359b18e5-822e-4f05-bef9-a479dabfa250"
+#define S3 "7e8feafa-51ce-442c-a428-349cfc728496"
+
+static char *answer(const char *name, size_t *ret_len)
+{
+	const char *srcdir = getenv("HAMON_SRCDIR");
+	static char text[1 << 16];
+	char path[4096];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "%s/tests/unit/nova/%s.json", srcdir ? srcdir : ".", name);
+	f = fopen(path, "rb");
+	if (!f) {
+		perror(path);
+		exit(1);
+	}
+	*ret_len = fread(text, 1, sizeof(text) - 1, f);
+	text[*ret_len] = '\0';
+	fclose(f);
+	return text;
+}
+
+static struct nova_server server_of(const char *name)
+{
+	struct nova_server server;
+	size_t len;
+	char *text = answer(name, &len);
+
+	CHECK_INT(nova_server_parse(text, len, &server), 0);
+	return server;
+}
+
+static void servers(void)
+{
+	static const char *const versions[] = { "server_active_2.53", "server_active_2.79", "server_active_2.93" };
+	struct nova_server server;
+
+	for (size_t i = 0; i < 3; i++) {
+		server = server_of(versions[i]);
+		CHECK_STR(server.id, S2);
+		CHECK_STR(server.name, "s-2");
+		CHECK_STR(server.status, "ACTIVE");
+		CHECK_STR(server.task, "");
+		CHECK_STR(server.host, "compute1");
+		CHECK(server.host_shown);
+		CHECK_STR(server.fault, "");
+	}
+	server = server_of("server_rebuild");
+	CHECK_STR(server.status, "REBUILD");
+	CHECK_STR(server.task, "rebuilding");
+	server = server_of("server_shutoff");
+	CHECK_STR(server.status, "SHUTOFF");
+	CHECK_STR(server.host, "compute2");
+	server = server_of("server_error");
+	CHECK_STR(server.status, "ERROR");
+	CHECK_STR(server.fault, "No valid host was found. There are not enough hosts available.");
+}
+
+static void check_server(const char *text, int expected)
+{
+	struct nova_server server = { .id = "untouched" };
+
+	CHECK_INT(nova_server_parse(text, strlen(text), &server), expected);
+	if (expected)
+		CHECK_STR(server.id, "untouched");
+}
+
+static void odd_servers(void)
+{
+	struct nova_server server;
+	char text[2048], fault[1500];
+
+	check_server("", -EINVAL);
+	check_server("[]", -EINVAL);
+	check_server("{}", -EINVAL);
+	check_server("{\"server\":7}", -EINVAL);
+	check_server("{\"server\":{\"id\":\"" S1 "\"}}", -EINVAL);
+	check_server("{\"server\":{\"id\":\"x\",\"status\":\"ACTIVE\"}}", -EINVAL);
+	check_server("{\"server\":{\"id\":\"" S1 "\",\"status\":\"ACTIVE\",\"OS-EXT-SRV-ATTR:host\":7}}", -EINVAL);
+	check_server("{\"server\":{\"id\":\"" S1 "\",\"status\":\"ACTIVE\",\"OS-EXT-SRV-ATTR:host\":\"a\\u0000b\"}}", -EINVAL);
+	/* A host's name that does not fit is never cut to another's. */
+	memset(fault, 'h', sizeof(fault));
+	snprintf(text, sizeof(text), "{\"server\":{\"id\":\"" S1 "\",\"status\":\"ACTIVE\",\"OS-EXT-SRV-ATTR:host\":\"%.256s\"}}",
+		 fault);
+	check_server(text, -EINVAL);
+	/* Without the role admin the host is not there at all. */
+	snprintf(text, sizeof(text), "{\"server\":{\"id\":\"" S1 "\",\"status\":\"ACTIVE\"}}");
+	CHECK_INT(nova_server_parse(text, strlen(text), &server), 0);
+	CHECK(!server.host_shown && !server.host[0]);
+	/* Words for people are cut, between two characters, and stay in one line. */
+	for (size_t i = 0; i < sizeof(fault) / 2; i++)
+		memcpy(fault + 2 * i, "\xc3\xa4", 2);
+	snprintf(text, sizeof(text),
+		 "{\"server\":{\"id\":\"" S1 "\",\"status\":\"ERROR\",\"fault\":{\"message\":\"a\\nb%.1400s\"}}}", fault);
+	CHECK_INT(nova_server_parse(text, strlen(text), &server), 0);
+	CHECK_INT(strlen(server.fault), NOVA_TEXT_SIZE - 1);
+	CHECK(!strncmp(server.fault, "a b", 3) && !strcmp(server.fault + NOVA_TEXT_SIZE - 3, "\xc3\xa4"));
+}
+
+static void services(void)
+{
+	static const char *const versions[] = { "services_2.53", "services_2.79", "services_2.93" };
+	struct nova_service service;
+	size_t len;
+	char *text;
+
+	for (size_t i = 0; i < 3; i++) {
+		text = answer(versions[i], &len);
+		CHECK_INT(nova_service_parse(text, len, "compute2", &service), 0);
+		CHECK_STR(service.id, "1b346d73-f7c9-4bc3-8927-26dd922c7044");
+		CHECK_STR(service.host, "compute2");
+		CHECK(service.up && service.enabled && !service.forced_down);
+		CHECK_INT(nova_service_parse(text, len, "compute", &service), -ENOENT);
+	}
+	text = answer("services_down", &len);
+	CHECK_INT(nova_service_parse(text, len, "compute1", &service), 0);
+	CHECK(!service.up && service.enabled && service.forced_down);
+	CHECK_STR(service.reason, "");
+	text = answer("migrations_none", &len);
+	CHECK_INT(nova_service_parse(text, len, "compute1", &service), -EINVAL);
+}
+
+static void migrations(void)
+{
+	static const char *const versions[] = { "migrations_2.53", "migrations_2.79", "migrations_2.93" };
+	const struct nova_migration *newest;
+	struct nova_migrations list;
+	size_t len;
+	char *text;
+
+	for (size_t i = 0; i < 3; i++) {
+		text = answer(versions[i], &len);
+		CHECK_INT(nova_migrations_parse(text, len, &list), 0);
+		CHECK_INT(list.n, 1);
+		newest = nova_migrations_newest(&list, S1);
+		CHECK(newest && !nova_migrations_newest(&list, S2));
+		CHECK_STR(newest->source, "compute1");
+		CHECK_STR(newest->dest, "compute2");
+		CHECK_STR(newest->status, "completed");
+		CHECK(!nova_migration_is_unfinished(newest));
+		nova_migrations_free(&list);
+	}
+	text = answer("migrations_accepted", &len);
+	CHECK_INT(nova_migrations_parse(text, len, &list), 0);
+	CHECK(nova_migration_is_unfinished(nova_migrations_newest(&list, S2)));
+	nova_migrations_free(&list);
+	text = answer("migrations_error", &len);
+	CHECK_INT(nova_migrations_parse(text, len, &list), 0);
+	CHECK(!nova_migration_is_unfinished(nova_migrations_newest(&list, S2)));
+	nova_migrations_free(&list);
+	text = answer("migrations_three", &len);
+	CHECK_INT(nova_migrations_parse(text, len, &list), 0);
+	CHECK_INT(list.n, 3);
+	CHECK_INT(nova_migrations_newest(&list, S3)->id, 6);
+	nova_migrations_free(&list);
+	text = answer("migrations_none", &len);
+	CHECK_INT(nova_migrations_parse(text, len, &list), 0);
+	CHECK_INT(list.n, 0);
+	nova_migrations_free(&list);
+	text = answer("services_down", &len);
+	CHECK_INT(nova_migrations_parse(text, len, &list), -EINVAL);
+}
+
+static int version_of(const char *text, uint32_t *ret)
+{
+	return nova_version_parse(text, strlen(text), ret);
+}
+
+static void versions(void)
+{
+	uint32_t minor = 7;
+	size_t len;
+	char *text;
+
+	text = answer("version", &len);
+	CHECK_INT(nova_version_parse(text, len, &minor), 0);
+	CHECK_INT(minor, 93);
+	text = answer("versions", &len);
+	minor = 7;
+	CHECK_INT(nova_version_parse(text, len, &minor), 0);
+	CHECK_INT(minor, 93);
+	CHECK_INT(version_of("{\"version\":{\"id\":\"v2.0\",\"version\":\"\"}}", &minor), -ENOENT);
+	CHECK_INT(version_of("{\"version\":{\"id\":\"v2.1\",\"version\":\"3.1\"}}", &minor), -EINVAL);
+	CHECK_INT(version_of("{\"versions\":[{\"id\":\"v2.0\",\"version\":\"\"}]}", &minor), -ENOENT);
+	CHECK_INT(version_of("{\"versions\":[7]}", &minor), -EINVAL);
+	CHECK_INT(nova_microversion_parse("2.53", &minor), 0);
+	CHECK_INT(minor, 53);
+	CHECK_INT(nova_microversion_parse("2.", &minor), -EINVAL);
+	CHECK_INT(nova_microversion_parse("2.5x", &minor), -EINVAL);
+	CHECK_INT(nova_microversion_parse("2.5000", &minor), -EINVAL);
+	CHECK_INT(nova_microversion_parse("", &minor), -EINVAL);
+}
+
+static int endpoint(const char *text, const char *region, char *url)
+{
+	return keystone_endpoint_parse(text, strlen(text), "compute", "public", region, url);
+}
+
+static void catalogues(void)
+{
+	static const char two[] =
+		"{\"token\":{\"catalog\":[{\"type\":\"identity\",\"endpoints\":[]},{\"type\":\"compute\",\"endpoints\":["
+		"{\"interface\":\"internal\",\"region_id\":\"A\",\"url\":\"http://i/\"},"
+		"{\"interface\":\"public\",\"region_id\":\"A\",\"url\":\"http://a/\"},"
+		"{\"interface\":\"public\",\"region_id\":\"B\",\"url\":\"http://b/\"}]}]}}";
+	char url[NOVA_URL_SIZE];
+	size_t len;
+	char *text = answer("token", &len);
+
+	CHECK_INT(keystone_endpoint_parse(text, len, "compute", "public", "", url), 0);
+	CHECK_STR(url, "http://127.0.0.1:8774/v2.1");
+	CHECK_INT(keystone_endpoint_parse(text, len, "compute", "internal", "RegionOne", url), 0);
+	CHECK_INT(keystone_endpoint_parse(text, len, "compute", "public", "Nowhere", url), -ENOENT);
+	CHECK_INT(keystone_endpoint_parse(text, len, "baremetal", "public", "", url), -ENOENT);
+	CHECK_INT(endpoint(two, "B", url), 0);
+	CHECK_STR(url, "http://b/");
+	CHECK_INT(endpoint(two, "", url), -ENOTUNIQ);
+	CHECK_INT(endpoint("{\"token\":{}}", "", url), -EINVAL);
+	CHECK_INT(endpoint("{\"token\":{\"catalog\":[{\"type\":\"compute\"}]}}", "", url), -EINVAL);
+}
+
+static void check_words(const char *name, const char *expected)
+{
+	char message[NOVA_TEXT_SIZE];
+	size_t len;
+	char *text = answer(name, &len);
+
+	CHECK(nova_error_parse(text, len, message));
+	CHECK_STR(message, expected);
+}
+
+static void errors_have_their_words(void)
+{
+	char message[NOVA_TEXT_SIZE];
+
+	check_words("evacuate_up_400", "Compute service of compute1 is still in use.");
+	check_words("server_404", "Instance 11111111-2222-3333-4444-555555555555 could not be found.");
+	check_words("version_406", "Version 2.999 is not supported by the API. Minimum is 2.1 and maximum is 2.93.");
+	check_words("token_401", "The request you have made requires authentication.");
+	check_words("server_401", "The request you have made requires authentication.");
+	CHECK(!nova_error_parse("<html>", 6, message));
+	CHECK(!nova_error_parse("{\"a\":7}", 7, message));
+	CHECK(!nova_error_parse("", 0, message));
+}
+
+int main(void)
+{
+	RUN(servers);
+	RUN(odd_servers);
+	RUN(services);
+	RUN(migrations);
+	RUN(versions);
+	RUN(catalogues);
+	RUN(errors_have_their_words);
+	return 0;
+}
