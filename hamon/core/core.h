@@ -30,6 +30,7 @@ struct core_settings {
 	uint64_t retry_delay_ms;
 	uint64_t fence_backoff_ms;
 	uint64_t fence_backoff_max_ms;
+	bool move_stopped;               /* what is wished stopped leaves a dead host too, and stays stopped */
 	uint64_t late_effect_ms;         /* how long an `off` may still arrive after its helper was ended */
 };
 

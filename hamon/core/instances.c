@@ -229,6 +229,16 @@ static void joint_evaluate(struct core *core, struct instance *inst)
 	}
 }
 
+/*
+ * Whether an instance has to go elsewhere once its owner is dead. One that is stopped only where the control plane would otherwise keep
+ * it bound to a host that is off, and not once that host is back.
+ */
+static bool instance_must_move(const struct core *core, const struct instance *inst, const struct host *owner)
+{
+	return inst->place.wish == WISH_RUNNING ||
+		(core->settings.move_stopped && owner->fact.state == HOST_DEAD && !owner->present);
+}
+
 static void evaluate_settled(struct core *core, struct instance *inst)
 {
 	struct host *owner;
@@ -244,7 +254,7 @@ static void evaluate_settled(struct core *core, struct instance *inst)
 	if (!owner)
 		return;
 	if (host_epoch_is_dead(owner, inst->place.owner_epoch)) {
-		if (inst->place.wish == WISH_RUNNING) {
+		if (instance_must_move(core, inst, owner)) {
 			if (owner->fact.incident[0])
 				text_copy(inst->place.incident, sizeof(inst->place.incident),
 					  owner->fact.incident);
@@ -308,7 +318,7 @@ static void instance_evaluate(struct core *core, struct instance *inst)
 		break;
 	case PHASE_WAITING:
 	case PHASE_HELD:
-		if (inst->place.wish == WISH_RUNNING && owner_is_over(core, inst))
+		if ((inst->place.wish == WISH_RUNNING || core->settings.move_stopped) && owner_is_over(core, inst))
 			instance_place(core, inst);
 		break;
 	case PHASE_ASSIGNED:
@@ -321,8 +331,11 @@ static void instance_evaluate(struct core *core, struct instance *inst)
 	}
 }
 
-static int instance_order(const struct instance *a, const struct instance *b)
+/* Who comes first: what has to run, then by priority, then by name. */
+int instance_order(const struct instance *a, const struct instance *b)
 {
+	if (a->place.wish != b->place.wish)
+		return a->place.wish == WISH_RUNNING ? -1 : 1;
 	if (a->spec.priority != b->spec.priority)
 		return a->spec.priority > b->spec.priority ? -1 : 1;
 	return strcmp(a->spec.name, b->spec.name);
@@ -333,7 +346,7 @@ void instances_evaluate(struct core *core)
 	struct instance *pending[CORE_INSTANCES_MAX];
 	size_t n = 0;
 
-	/* Memory is given out in this order, so the order is by priority, then by name. */
+	/* Memory is given out in this order. */
 	for (size_t i = 0; i < core->n_instances; i++) {
 		struct instance *inst = &core->instances[i];
 		size_t at = n;
@@ -362,7 +375,7 @@ void instance_result_receive(struct core *core, const struct core_message *msg)
 		return;
 	target = &core->hosts[slot];
 	if (msg->ok) {
-		inst->state[slot] = INSTANCE_RUNNING;
+		inst->state[slot] = inst->place.wish == WISH_RUNNING ? INSTANCE_RUNNING : INSTANCE_ABSENT;
 		inst->tried = 0;
 		inst->place.attempts = 0;
 		inst->place.by_hand = false;
@@ -371,7 +384,8 @@ void instance_result_receive(struct core *core, const struct core_message *msg)
 		inst->place.reason[0] = inst->place.failure[0] = '\0';
 		phase_set(core, inst, PHASE_SETTLED);
 		note_stage(core, "instance-running", NOTE_NOTICE, inst->place.incident, target, inst,
-			   "%s runs on %s: %s", inst->spec.name, target->config.name, msg->text);
+			   inst->place.wish == WISH_RUNNING ? "%s runs on %s: %s" : "%s is on %s, stopped as it was: %s",
+			   inst->spec.name, target->config.name, msg->text);
 		return;
 	}
 	note_stage(core, "instance-failed", NOTE_WARNING, inst->place.incident, target, inst,

@@ -150,6 +150,18 @@ static struct instance *op_find(struct core *core, uint64_t op, size_t offset)
 	return NULL;
 }
 
+static void moved_stopped(struct core *core, struct instance *inst)
+{
+	struct own_report *own = own_find(core, inst->spec.uuid, false);
+
+	if (core->self >= 0)
+		inst->state[core->self] = INSTANCE_ABSENT;
+	if (own && own->report.state == INSTANCE_RUNNING) {
+		own->report.state = INSTANCE_ABSENT;
+		own->report.stop_reason = STOP_BY_API;
+	}
+}
+
 void member_start_result(struct core *core, const struct core_event *event)
 {
 	struct instance *inst = op_find(core, event->start.op, offsetof(struct instance, job_op));
@@ -164,8 +176,11 @@ void member_start_result(struct core *core, const struct core_event *event)
 		inst->state[core->self] = INSTANCE_RUNNING;
 	result_send(core, inst);
 	/* What the watch reported of that was not heeded while the start was under way. */
-	if (event->start.stopped)
+	if (event->start.stopped && inst->place.wish == WISH_RUNNING)
 		core->report_due = true;
+	/* It was to stay stopped: that it ran for a moment is nobody's wish. */
+	if (event->start.stopped && inst->place.wish == WISH_STOPPED)
+		moved_stopped(core, inst);
 }
 
 void member_start_begun(struct core *core, const struct core_event *event)
@@ -214,7 +229,7 @@ static void starts_begin(struct core *core)
 				continue;
 			if (inst->job != JOB_NONE && inst->job_generation == inst->place.generation)
 				continue;
-			if (!next || inst->spec.priority > next->spec.priority)
+			if (!next || instance_order(inst, next) < 0)
 				next = inst;
 		}
 		if (!next)

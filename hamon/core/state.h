@@ -327,6 +327,7 @@ void instance_claim_receive(struct core *core, const struct core_message *msg);
 
 /* instances.c: what becomes of each instance */
 #define JOINT_SETTLE_MS 15000     /* a live migration that left nothing on its target by then is over */
+int instance_order(const struct instance *a, const struct instance *b);
 void instances_evaluate(struct core *core);
 struct host *owner_of(struct core *core, const struct instance *inst);
 bool owner_is_over(struct core *core, const struct instance *inst);

@@ -151,6 +151,13 @@ void start_done(struct world *w, struct world_host *host, struct world_event *ev
 	event.start.op = ev->op;
 	event.start.ok = here->qemu && here->running && !host->libvirt_hung && !dies;
 	event.start.retry_elsewhere = true;
+	if (event.start.ok && here->only_moved) {
+		say(w, "%s has vm%zu, stopped", host->name, ev->guest + 1);
+		here->qemu = here->running = false;
+		here->stop_reason = STOP_BY_API;
+		event.start.stopped = true;
+		event_add(w, HAPPEN_WATCH_ONE, ev->host, 10)->guest = ev->guest;
+	}
 	strcpy(event.start.detail, event.start.ok ? "verified" : dies ? "its helper died" : "it did not start");
 	host_step(w, host, &event);
 }

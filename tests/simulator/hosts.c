@@ -116,6 +116,7 @@ static void action_take(struct world *w, struct world_host *host, const struct c
 		break;
 	case ACT_START:
 		oracle_start(w, host, act);
+		host->guests[guest].only_moved = act->instance.place->wish == WISH_STOPPED;
 		ev = event_add(w, HAPPEN_START_GATE, self, between(w, 20, 300));
 		ev->op = act->instance.op;
 		ev->guest = guest;
@@ -193,7 +194,7 @@ void world_daemon_start(struct world *w, size_t number)
 		.max_failed_hosts = w->max_failed_hosts, .max_failed_share_percent = w->max_failed_share_percent,
 		.beat_ms = 1000, .coordinator_timeout_ms = 4000, .tilt_ms = 3000,
 		.parallel_starts = 4, .attempts = 3, .retry_delay_ms = 10000, .fence_backoff_ms = 5000,
-		.fence_backoff_max_ms = 60000, .late_effect_ms = 10000,
+		.fence_backoff_max_ms = 60000, .move_stopped = w->swarm.move_stopped, .late_effect_ms = 10000,
 	};
 
 	if (!host->power || host->daemon || host->paused)

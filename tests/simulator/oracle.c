@@ -74,7 +74,7 @@ void oracle_start(struct world *w, struct world_host *host, const struct core_ac
 		     (unsigned long long)act->instance.place->generation, guest + 1);
 		return;
 	}
-	if (place->deleted || place->wish != WISH_RUNNING)
+	if (place->deleted || (place->wish != WISH_RUNNING && !w->swarm.move_stopped))
 		fail(w, "I13: %s starts vm%zu, which is %s", host->name, guest + 1,
 		     place->deleted ? "deleted" : "wished stopped");
 }

@@ -39,6 +39,7 @@ struct guest_here {
 	bool start_job;     /* libvirt is starting it, whoever asked */
 	bool gate_asked;    /* and hamond has not answered yet */
 	bool by_core;       /* the start job is hamond's */
+	bool only_moved;    /* and the guest stays stopped */
 	bool lock_wait;     /* the server has not let go of a dead writer's locks yet */
 	bool incoming;      /* the target side of a live migration */
 	bool outgoing;      /* moved away, and paused until that is confirmed */
@@ -110,6 +111,7 @@ struct swarm {
 	bool definitions;        /* definitions stay on hosts that lost an instance, and libvirt starts them at boot */
 	bool memory;             /* guests take memory of their host */
 	bool confirm;            /* a migration ends in two steps: the target runs, then the source's QEMU ends */
+	bool move_stopped;       /* the control plane moves what is stopped too: it is started for a moment, and ended */
 	uint32_t lock_percent;   /* of starts wait for locks */
 	uint32_t helper_death_percent;
 	uint64_t order_ms;       /* quorum and group are told so far apart */

@@ -7,6 +7,7 @@
  *
  * Commands (hN is a host, vmN a guest; times are such as 300ms, 8s):
  *	cluster HOSTS GUESTS		a new world; everything is off
+ *	move-stopped				the control plane moves what is stopped too
  *	limit N, fence-delay TIME, grant TIME	the brake's limit; a host's delay before it is fenced; libvirtd's time to start
  *	boot hN|all, power-off hN, reboot hN, shutdown hN
  *	kill-daemon hN, start-daemon hN, leave hN, freeze hN, thaw hN, lose-store hN, store hN corrupt|ok, store-hang hN TIME
@@ -360,6 +361,8 @@ static void command(struct story *st, const char *text)
 			world_power_on(w, h);
 	} else if (n == 2 && !strcmp(words[0], "limit")) {
 		w->max_failed_hosts = (uint32_t)strtoul(words[1], NULL, 10);
+	} else if (n == 1 && !strcmp(words[0], "move-stopped")) {
+		st->world.swarm.move_stopped = true;
 	} else if (n == 2 && !strcmp(words[0], "fence-delay")) {
 		w->fence_delay_ms = duration(st, words[1]);
 	} else if (n == 2 && !strcmp(words[0], "grant")) {
