@@ -7,8 +7,7 @@
 #include <strings.h>
 #include <curl/curl.h>
 
-#include <config.h>
-
+#include "config.h"
 #include "evacuate/nova/http.h"
 
 #define BODY_MAX (8u << 20)
