@@ -228,6 +228,22 @@ static int nova_fields_take(struct json_object *obj, struct request_nova *nova, 
 	return 0;
 }
 
+/* libvirt alone has nothing to do for what is stopped: its definition waits where it is. */
+static int wish_take(struct json_object *obj, struct request *req, struct error_text *error)
+{
+	const char *wish;
+	int rc = string_take(obj, "wish", "running", &wish, error);
+
+	if (rc)
+		return rc;
+	req->stopped = !strcmp(wish, "stopped");
+	if (!req->stopped && strcmp(wish, "running"))
+		return wrong(error, "field \"wish\": expected \"running\" or \"stopped\"");
+	if (req->stopped && !req->has_nova)
+		return wrong(error, "field \"wish\": only Nova moves what is stopped");
+	return 0;
+}
+
 static int plane_take(struct json_object *obj, struct request *req, struct error_text *error)
 {
 	struct json_object *nova;
@@ -260,6 +276,8 @@ static int fields_take(struct json_object *obj, struct request *req, struct erro
 		rc = uuid_take(obj, req, error);
 	if (!rc && req->verb == REQUEST_STOP)
 		rc = string_take(obj, "why", "", &req->why, error);
+	if (!rc && req->verb == REQUEST_START)
+		rc = wish_take(obj, req, error);
 	if (!rc && req->verb == REQUEST_START)
 		rc = start_take(obj, req, error);
 	if (!rc && req->verb == REQUEST_TIDY)

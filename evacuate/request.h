@@ -7,7 +7,8 @@
  *	stop    {"op","uri","uuid","why"}
  *	tidy    {"op","uri","uuid","managed_save":"aside"|null,"undefine":bool}
  *	qemus   {"op"}
- * With "plane":"nova" start needs no xml and has, as has enable, which is Nova's alone,
+ * With "plane":"nova" start needs no xml, takes "wish":"stopped" for a server that is to be here and off, and has, as has enable,
+ * which is Nova's alone,
  *	"nova": {"cloud","clouds_file","region","interface","timeout_ms","microversion","self","dead":[..],"environment":{..}}
  */
 #ifndef HAMON_EVACUATE_REQUEST_H
@@ -66,6 +67,7 @@ struct request {
 	bool managed_save_aside; /* start: else it is resumed; tidy: else it is left where it is */
 	bool undefine;
 	bool has_nova; /* the plane is Nova */
+	bool stopped;  /* start by Nova: it is to be here, and not to run */
 	struct request_nova nova;
 };
 

@@ -327,6 +327,11 @@ bool compute_server_start(struct compute *compute, const char *uuid)
 	return action(compute, uuid, "os-start", NULL, NULL, true);
 }
 
+bool compute_server_stop(struct compute *compute, const char *uuid)
+{
+	return action(compute, uuid, "os-stop", NULL, NULL, true);
+}
+
 bool compute_server_reboot_hard(struct compute *compute, const char *uuid)
 {
 	return action(compute, uuid, "reboot", "type", "HARD", true);

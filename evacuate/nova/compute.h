@@ -43,6 +43,7 @@ bool compute_evacuate(struct compute *compute, const char *uuid, const char *hos
 
 /* Repeating these changes nothing more, but they are answered by 409 once they have begun. */
 bool compute_server_start(struct compute *compute, const char *uuid);
+bool compute_server_stop(struct compute *compute, const char *uuid);
 bool compute_server_reboot_hard(struct compute *compute, const char *uuid);
 bool compute_server_reset(struct compute *compute, const char *uuid, const char *state);
 

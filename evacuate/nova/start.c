@@ -38,7 +38,8 @@ struct start {
 	uint64_t posted_ms;
 	uint64_t newest_before;          /* the newest evacuation before ours, 0 for none */
 	uint64_t abandoned;              /* an evacuation that nobody carries out any more */
-	bool started, rebooted, reset;   /* remedies, each taken once */
+	bool was_off;                    /* when we asked: Nova starts it on its new host, and stops it again */
+	bool started, stopped, rebooted, reset; /* remedies, each taken once */
 	char seen[4 * NOVA_WORD_SIZE];   /* what the last turn read; */
 	uint64_t changed_ms;             /* and since when */
 	uint64_t told_ms;
@@ -46,7 +47,7 @@ struct start {
 
 enum turn {
 	TURN_AGAIN,
-	TURN_HERE,   /* it runs here, says Nova */
+	TURN_HERE,   /* it is here as it is to be, says Nova */
 	TURN_FAILED, /* the result says why */
 };
 
@@ -182,6 +183,7 @@ static enum turn evacuate(struct start *start)
 		return TURN_FAILED;
 	start->newest_before = start->has_newest ? start->newest.id : 0;
 	start->lost = false;
+	start->was_off = !strcmp(start->server.status, "SHUTOFF");
 	report_progress(start->req->op, "evacuate", start->server.host);
 	if (!compute_evacuate(&start->compute, start->req->uuid, start->req->nova.self)) {
 		if (!start->compute.failure.lost)
@@ -262,9 +264,35 @@ static enum turn reboot(struct start *start, const char *why)
 	return compute_server_reboot_hard(&start->compute, start->req->uuid) ? TURN_AGAIN : fail(start);
 }
 
+/* It is to be off: what still runs is on its way there, or was in ERROR, which Nova's evacuation turns into ACTIVE. */
+static enum turn stop(struct start *start)
+{
+	if (start->stopped || quiet_ms(start) < SETTLE_MS)
+		return TURN_AGAIN;
+	start->stopped = true;
+	start->changed_ms = clock_boot_ms();
+	report_progress(start->req->op, "stop", start->server.status);
+	return compute_server_stop(&start->compute, start->req->uuid) ? TURN_AGAIN : fail(start);
+}
+
+static enum turn off(struct start *start)
+{
+	switch (libvirt_verify_here(start->req, true, start->result)) {
+	case LIBVIRT_ACTIVE:
+		return TURN_AGAIN;
+	case LIBVIRT_ABSENT:
+		return TURN_HERE;
+	case LIBVIRT_UNKNOWN:
+		break;
+	}
+	return TURN_FAILED;
+}
+
 /* ACTIVE is what Nova's database says; whether there is a QEMU is libvirt's word. */
 static enum turn active(struct start *start)
 {
+	if (start->was_off && quiet_ms(start) < SETTLE_MS)
+		return TURN_AGAIN;
 	switch (libvirt_verify_here(start->req, true, start->result)) {
 	case LIBVIRT_ACTIVE:
 		return TURN_HERE;
@@ -295,7 +323,7 @@ static enum turn mend(struct start *start)
 	report_progress(start->req->op, "reset", start->server.fault);
 	if (!compute_server_reset(&start->compute, start->req->uuid, "active"))
 		return fail(start);
-	return reboot(start, "it was in ERROR");
+	return start->req->stopped ? TURN_AGAIN : reboot(start, "it was in ERROR");
 }
 
 /* On this host: an evacuation of an earlier start, one of ours, or it has always been here. */
@@ -304,14 +332,15 @@ static enum turn here(struct start *start)
 	const char *status = start->server.status;
 
 	if (quiet_ms(start) >= STUCK_MS)
-		return FAIL(start, "conflict", "%s does not become ACTIVE on this host: %s", start->server.name, start->seen);
+		return FAIL(start, "conflict", "%s does not become %s on this host: %s", start->server.name,
+			    start->req->stopped ? "SHUTOFF" : "ACTIVE", start->seen);
 	/* A task, or an evacuation that is not done yet: ACTIVE beside it is a transient. */
 	if (moves(start) || *start->server.task)
 		return TURN_AGAIN;
 	if (!strcmp(status, "ACTIVE"))
-		return active(start);
+		return start->req->stopped ? stop(start) : active(start);
 	if (!strcmp(status, "SHUTOFF"))
-		return start_up(start);
+		return start->req->stopped ? off(start) : start_up(start);
 	if (!strcmp(status, "ERROR"))
 		return mend(start);
 	return TURN_AGAIN;
@@ -372,6 +401,11 @@ void nova_start(const struct request *req, const struct plane_paths *paths, stru
 	report_progress(req->op, "token", start.compute.keystone.cloud.origin);
 	if (!evacuated(&start))
 		goto out;
+	if (req->stopped) {
+		json_put_bool(result, "ok", true);
+		json_put_string(result, "state", "shutoff");
+		goto out;
+	}
 	report_progress(req->op, "started", req->name);
 	if (libvirt_verify_here(req, false, result) == LIBVIRT_ABSENT)
 		report_failure(result, "exited", "%s ended right after its start, says libvirt; Nova says %s", req->name,

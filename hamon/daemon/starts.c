@@ -30,7 +30,8 @@ struct start_op {
 	bool dropped;     /* its term is over */
 	bool answered;
 	bool started;     /* the second helper is at work */
-	bool stopped;     /* by hand, before it was verified */
+	bool stopped;     /* by hand, before it was verified; or as it was to be */
+	bool wish_stopped; /* Nova moves it, and it is to stay off */
 	uint64_t began_ms;
 	char verdict[16];
 };
@@ -94,6 +95,7 @@ static void start_on_line(void *user, struct helper *helper, struct json_object 
 		return;
 	}
 	if (json_bool_or(obj, "ok", false)) {
+		op->stopped = op->wish_stopped;
 		snprintf(detail, sizeof(detail), "verified, %llu ms after it was given to this host",
 			 (unsigned long long)(clock_boot_ms() - op->began_ms));
 		op_answer(op, true, false, detail);
@@ -136,6 +138,8 @@ static bool start_run(struct start_op *op)
 	if (!nova_is_plane(op->d)) /* Nova makes the definition */
 		json_put_string(input, "xml", xml);
 	nova_request_add(op->d, input);
+	if (op->wish_stopped)
+		json_put_string(input, "wish", "stopped");
 	json_put_u64(input, "start_timeout_ms", config->evacuation.start_timeout_ms);
 	json_put_u64(input, "verify_ms", config->evacuation.verify_ms);
 	json_put_u64(input, "lock_retry_ms", config->evacuation.lock_patience_ms);
@@ -209,6 +213,7 @@ void start_begin(struct daemon *d, const struct core_action *act)
 	op->generation = act->instance.place->generation;
 	op->home = act->instance.place->home == d->settings.self;
 	op->accept_loss = act->instance.place->accept_loss;
+	op->wish_stopped = nova_is_plane(d) && act->instance.place->wish == WISH_STOPPED;
 	op->began_ms = clock_boot_ms();
 	memcpy(op->uuid, act->instance.spec->uuid, sizeof(op->uuid));
 	memcpy(op->name, act->instance.spec->name, sizeof(op->name));
