@@ -86,7 +86,7 @@ static bool again(struct compute *compute, const struct call *call, const struct
 		  struct patience *patience)
 {
 	if (answer->end != HTTP_ANSWERED) {
-		if (call->once && answer->end == HTTP_LOST)
+		if (answer->end == HTTP_UNUSABLE || (call->once && answer->end == HTTP_LOST))
 			return false;
 		return wait_take(compute, patience, 0);
 	}

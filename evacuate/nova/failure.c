@@ -39,7 +39,8 @@ bool nova_fail_answer(struct nova_failure *failure, const char *who, const char 
 	char message[NOVA_TEXT_SIZE];
 
 	if (answer->end != HTTP_ANSWERED) {
-		nova_fail(failure, "api", "%s does not answer: %s", who, answer->error);
+		nova_fail(failure, answer->end == HTTP_UNUSABLE ? "config" : "api", "%s %s: %s", who,
+			  answer->end == HTTP_UNUSABLE ? "cannot be asked" : "does not answer", answer->error);
 		failure->lost = answer->end == HTTP_LOST;
 		return false;
 	}

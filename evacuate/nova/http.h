@@ -24,6 +24,7 @@ struct http_options {
 enum http_end {
 	HTTP_ANSWERED,
 	HTTP_NOT_SENT,  /* there was no connection: nobody has seen the request */
+	HTTP_UNUSABLE,  /* the same, and another try would end like it: a wrong address, a certificate that is not verified */
 	HTTP_LOST,      /* it was sent, and may have had its effect: read before it is repeated */
 };
 

@@ -7,6 +7,7 @@ real one itself is met in tests/nova. libvirt is its own test driver, whose only
 import http.server
 import json
 import os
+import ssl
 import subprocess
 import sys
 import threading
@@ -19,6 +20,7 @@ BUILD = os.environ.get("HAMON_BUILDDIR", os.getcwd())
 PROGRAM = os.path.join(BUILD, "hamon-evacuate")
 SERVER = "6695eb01-f6a4-8304-79aa-97f2502e193f"  # of libvirt's test driver
 OTHER = "6695eb01-f6a4-8304-79aa-97f2502e1940"  # one that it does not know
+PEM = os.path.join(SRC, "tests/unit/nova/tls.pem")
 PATIENCE_S = 60
 
 
@@ -30,7 +32,7 @@ def recorded(name):
 class Cloud:
     """One server on h1, three compute services. faults: [(method, beginning of the path, what to do)], each used once."""
 
-    def __init__(self):
+    def __init__(self, tls=False):
         self.calls = []  # (method, path, body)
         self.faults = []
         self.token = 0
@@ -49,6 +51,12 @@ class Cloud:
         self.lock = threading.Lock()
         self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"cloud": self}))
         self.url = "http://127.0.0.1:%d" % self.http.server_port
+        if tls:
+            # Of 127.0.0.1, signed by itself, for a hundred years.
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(PEM)
+            self.http.socket = context.wrap_socket(self.http.socket, server_side=True)
+            self.url = self.url.replace("http:", "https:")
         threading.Thread(target=self.http.serve_forever, daemon=True).start()
 
     def close(self):
@@ -195,11 +203,12 @@ class ApiTest(unittest.TestCase):
         self.cloud = Cloud()
         self.addCleanup(self.cloud.close)
 
-    def run_helper(self, verb, dead=("h1",), timeout_ms=15000, self_name="h2", call_ms=5000, **more):
+    def run_helper(self, verb, dead=("h1",), timeout_ms=15000, self_name="h2", call_ms=5000, environment=(), **more):
         request = {"op": "1", "plane": "nova", "uri": "test:///default", "uuid": SERVER, "name": "test",
                    "start_timeout_ms": timeout_ms, "nova": dict({
                        "self": self_name, "dead": list(dead), "environment": {
-                           "OS_AUTH_URL": self.cloud.url, "OS_USERNAME": "u", "OS_PASSWORD": "s3cret", "OS_PROJECT_NAME": "p"}}, timeout_ms=call_ms)}
+                           "OS_AUTH_URL": self.cloud.url, "OS_USERNAME": "u", "OS_PASSWORD": "s3cret", "OS_PROJECT_NAME": "p",
+                           **dict(environment)}}, timeout_ms=call_ms)}
         request.update(more)
         began = time.monotonic()
         process = subprocess.Popen([PROGRAM, verb], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -333,6 +342,19 @@ class ApiTest(unittest.TestCase):
     def test_keystone_is_down_for_a_moment(self):
         self.cloud.faults += [("POST", "/v3", {"status": 503}), ("POST", "/v3", {"unseen": True})]
         self.started()
+
+    def test_a_certificate_is_verified(self):
+        self.cloud.close()
+        self.cloud = Cloud(tls=True)
+        self.started(environment={"OS_CACERT": PEM})
+        told = len(self.cloud.calls)
+        self.failed("config", "Keystone cannot be asked")
+        self.assertLess(self.took, 3)
+        self.failed("config", "Keystone cannot be asked", environment={"OS_CACERT": "/nonexistent.pem"})
+        # Another name than the certificate's.
+        self.failed("config", "Keystone cannot be asked", environment={
+            "OS_CACERT": PEM, "OS_AUTH_URL": self.cloud.url.replace("127.0.0.1", "localhost")})
+        self.assertEqual(len(self.cloud.calls), told)
 
     def test_no_valid_host(self):
         self.cloud.evacuates = "error"
