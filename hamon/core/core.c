@@ -7,6 +7,7 @@
 
 #include "hamon/core/state.h"
 
+#define GRANT_SHOWS_MS 60000 /* what the gate let in is a QEMU by then: libvirtd waits for locks of a dead host, at most */
 #define HOST_REPORT_INTERVAL_MS 10000 /* told again: a message may be lost with who heard it */
 
 void text_copy(char *to, size_t size, const char *from)
@@ -99,6 +100,8 @@ static void config_take(struct core *core, const struct core_event *event)
 		core->hosts[slot].configured = true;
 		core->hosts[slot].config = *config;
 	}
+	for (size_t i = 0; i < core->n_hosts; i++)
+		core->hosts[i].of_two = core->two_node;
 	core->self = host_slot(core, core->settings.self);
 }
 
@@ -152,6 +155,13 @@ static void quorum_take(struct core *core, const struct core_event *event)
 	}
 }
 
+/* What an earlier run of its daemon could prove of the disks may be long ago: each run proves them anew. */
+static void verdicts_forget(struct core *core, size_t slot)
+{
+	for (size_t i = 0; i < core->n_instances; i++)
+		memset(&core->instances[i].backing[slot], 0, sizeof(core->instances[i].backing[slot]));
+}
+
 static void members_take(struct core *core, const struct core_event *event)
 {
 	core->group_up = true;
@@ -174,6 +184,8 @@ static void members_take(struct core *core, const struct core_event *event)
 		}
 		if (host->daemon && host->pid == member->pid)
 			continue;
+		if (host->pid != member->pid)
+			verdicts_forget(core, i);
 		host->daemon = true;
 		host->pid = member->pid;
 		host->joined_ms = core->now_ms;
@@ -215,6 +227,8 @@ static void host_report_receive(struct core *core, const struct core_message *ms
 	host = &core->hosts[slot];
 	answers_again = host->report_known && !host->report.libvirt_ok && msg->host.libvirt_ok;
 	host->report_known = true;
+	if (strcmp(host->report.boot_id, msg->host.boot_id))
+		host->boot_listed = false;
 	host->report = msg->host;
 	host->reserved_mib = 0;
 	for (size_t i = 0; i < core->n_instances; i++) {
@@ -253,7 +267,10 @@ static void reports_receive(struct core *core, const struct core_message *msg)
 		for (size_t i = 0; i < core->n_instances; i++)
 			core->instances[i].state[slot] = INSTANCE_ABSENT;
 		core->hosts[slot].instances_known = true;
-		core->hosts[slot].listed_ms = core->now_ms;
+		core->hosts[slot].boot_listed |= core->hosts[slot].report_known;
+		/* What was said while this member stood still may be older than it seems: it ends no migration. */
+		if (!core_tilted(core))
+			core->hosts[slot].listed_ms = core->now_ms;
 	}
 	for (size_t i = 0; i < msg->n_reports; i++)
 		instance_report_receive(core, slot, &msg->reports[i]);
@@ -329,9 +346,20 @@ static void verdicts_take(struct core *core, const struct core_event *event)
 	msg->n_verdicts = event->verdicts.n;
 }
 
+static bool grant_is_open(const struct core *core)
+{
+	for (size_t i = 0; i < core->n_instances; i++)
+		if (core->instances[i].granted_ms &&
+		    core->now_ms < core->instances[i].granted_ms + GRANT_SHOWS_MS)
+			return true;
+	return false;
+}
+
 static void leave_take(struct core *core)
 {
-	bool guests_run = false;
+	/* A daemon that ends before its first list, or while its libvirtd hangs or starts one, does not know that none runs. */
+	bool guests_run = !core->own_reported || !core->own_host.libvirt_ok ||
+		grant_is_open(core);
 
 	for (size_t i = 0; i < core->n_own; i++)
 		guests_run |= core->own[i].used && core->own[i].report.state != INSTANCE_ABSENT;

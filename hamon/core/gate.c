@@ -85,6 +85,12 @@ static enum answer known_decide(struct core *core, struct gate_wait *wait, struc
 		claim_send(core, wait, inst);
 		return ANSWER_WAIT;
 	}
+	/* It may be about to be started here, after the death of the very host that it would come from. */
+	if (wait->query.op == GATE_MIGRATE_IN) {
+		text_format(reason, CORE_TEXT_SIZE, "%s belongs to this host already: it cannot come from another one",
+			    inst->spec.name);
+		return ANSWER_NO;
+	}
 	if (place->owner != self && incoming_take(core, inst))
 		return ANSWER_YES;
 	if (place->owner != self) {
@@ -164,8 +170,13 @@ static enum answer gate_decide(struct core *core, struct gate_wait *wait, char r
 			    host_state_name(core->hosts[core->self].fact.state));
 		return ANSWER_WAIT;
 	}
-	if (known)
-		return known_decide(core, wait, inst, reason);
+	if (known) {
+		enum answer answer = known_decide(core, wait, inst, reason);
+
+		if (answer == ANSWER_YES)
+			inst->granted_ms = core->now_ms;
+		return answer;
+	}
 	if (wait->query.op == GATE_MIGRATE_IN) {
 		text_copy(reason, CORE_TEXT_SIZE, "it is not known to the cluster yet, so it cannot be migrated");
 		return ANSWER_NO;

@@ -28,6 +28,7 @@ bool host_runs_foreign(const struct core *core, const struct host *host)
 static bool host_may_be_admitted(struct core *core, struct host *host)
 {
 	const char *why = NULL;
+	bool hopeful;
 
 	if (!host->present || !host->daemon)
 		why = "its hamond is not in the group";
@@ -44,8 +45,9 @@ static bool host_may_be_admitted(struct core *core, struct host *host)
 		why = "it still runs an instance that belongs to another host";
 	else if (core->now_ms < host->late_until_ms)
 		why = "a power-off of an earlier fencing may still arrive";
+	/* Where they are to start is lost too: then it may be this very host that is needed to fence and to start them. */
 	else if (host->fact.state == HOST_QUARANTINED &&
-		 incident_under_way(core, host->fact.incident))
+		 incident_under_way(core, host->fact.incident, &hopeful) && hopeful)
 		why = "its instances are being started elsewhere";
 	else if (host->fence_op)
 		why = "a power-off of an earlier fencing is still under way";
@@ -189,6 +191,21 @@ static void host_lose(struct core *core, struct host *host)
 		   (unsigned long long)host->fact.epoch);
 }
 
+/* By its own word, and by the facts: what it is to start, or may be starting, would be lost with it. */
+static bool host_left_in_order(const struct core *core, const struct host *host)
+{
+	if (!host->said_leave || host->left_guests)
+		return false;
+	for (size_t i = 0; i < core->n_instances; i++) {
+		const struct instance *inst = &core->instances[i];
+
+		if (!inst->spec.deleted && inst->place.owner == host->config.nodeid &&
+		    (inst->place.phase == PHASE_ASSIGNED || inst->place.phase == PHASE_REVOKING))
+			return false;
+	}
+	return true;
+}
+
 static void host_evaluate_admitted(struct core *core, struct host *host)
 {
 	if (host->present && host->daemon && host->report_known) {
@@ -209,7 +226,7 @@ static void host_evaluate_admitted(struct core *core, struct host *host)
 		return;
 	}
 	if (host->present) {
-		if (host->said_leave && !host->daemon && !host->left_guests) {
+		if (host_left_in_order(core, host) && !host->daemon) {
 			host->fact.state = HOST_LEFT;
 			stage_host(core, host);
 			note_stage(core, "host-left", NOTE_NOTICE, NULL, host, NULL,
@@ -227,7 +244,7 @@ static void host_evaluate_admitted(struct core *core, struct host *host)
 		}
 		return;
 	}
-	if (host->said_leave && !host->left_guests) {
+	if (host_left_in_order(core, host)) {
 		host->fact.state = HOST_LEFT;
 		stage_host(core, host);
 		return;
@@ -293,13 +310,16 @@ static void host_came_back(struct core *core, struct host *host)
 	if (host->fence_op || (host->fence_begun && core->now_ms < host->late_until_ms) ||
 	    core->now_ms < host->late_until_ms)
 		return; /* an `off` may still hit it: its outcome decides */
-	host->fact.state = HOST_ADMITTED;
+	/* It was in quarantine when it left: nothing has been verified of it since. */
+	host->fact.state = host->fact.certificate.method != PROOF_NONE &&
+		host->fact.certificate.epoch == host->fact.epoch ? HOST_QUARANTINED : HOST_ADMITTED;
 	host->fact.fence_intent = false;
 	stage_host(core, host);
 	note_stage(core, "fence-cancelled", NOTE_NOTICE, host->fact.incident, host, NULL,
 		   "%s is back in the same boot: its fencing is cancelled",
 		   host->config.name);
 	incident_end(core, host, "came back in the same boot");
+	instances_stay(core, host);
 }
 
 static void intent_stage(struct core *core, struct host *host, struct incident_fact *incident)
@@ -403,6 +423,32 @@ void host_fence_result(struct core *core, const struct core_event *event)
 		    "every fence level failed: nothing of it is started until a retry succeeds or `hamonctl confirm-fenced`");
 }
 
+/*
+ * Its new boot ran nothing that it may run, if the gate was there. Its last word counts all the same, and who left before it had told
+ * what it runs has not said that.
+ */
+static bool new_boot_is_idle(const struct core *core, const struct host *host)
+{
+	size_t slot = (size_t)(host - core->hosts);
+	bool heard = host->report.boot_id[0] && strcmp(host->report.boot_id, host->fact.certificate.boot_id);
+
+	if (heard && (!host->boot_listed || host->report.stale_qemu))
+		return false;
+	for (size_t i = 0; i < core->n_instances; i++)
+		if (!core->instances[i].spec.deleted && core->instances[i].state[slot] != INSTANCE_ABSENT)
+			return false;
+	return true;
+}
+
+/* That boot must be proven dead too. Its epoch has the old proof: it is not admitted in it, should it come back. */
+static void new_boot_lose(struct core *core, struct host *host)
+{
+	host->fact.certificate.epoch = ++host->fact.epoch;
+	if (host->report.boot_id[0])
+		text_copy(host->fact.boot_id, sizeof(host->fact.boot_id), host->report.boot_id);
+	host_lose(core, host);
+}
+
 static void host_evaluate_dead(struct core *core, struct host *host)
 {
 	if (certificate_is_doubted(host)) {
@@ -418,6 +464,11 @@ static void host_evaluate_dead(struct core *core, struct host *host)
 		return;
 	}
 	host->doubted_ms = 0;
+	/* Membership and group are told apart: when it comes, and when it goes. */
+	if (!host->present && !host->daemon && new_boot_is_open(host)) {
+		new_boot_lose(core, host);
+		return;
+	}
 	if (!host->present || !host->daemon || !host->report_known)
 		return;
 	host->fact.state = HOST_QUARANTINED;
@@ -427,17 +478,6 @@ static void host_evaluate_dead(struct core *core, struct host *host)
 		   host->config.name, host->report.boot_id);
 }
 
-/* By its last word: it may take for its own, by other facts than these, what it runs. */
-static bool host_runs_any(const struct core *core, const struct host *host)
-{
-	size_t slot = (size_t)(host - core->hosts);
-
-	for (size_t i = 0; i < core->n_instances; i++)
-		if (!core->instances[i].spec.deleted && core->instances[i].state[slot] != INSTANCE_ABSENT)
-			return true;
-	return false;
-}
-
 static void host_evaluate_quarantined(struct core *core, struct host *host)
 {
 	if (host->present) {
@@ -445,14 +485,10 @@ static void host_evaluate_quarantined(struct core *core, struct host *host)
 			host_admit(core, host);
 		return;
 	}
-	/*
-	 * Its new boot ran nothing that it may run; if it did all the same, that boot must be proven dead too. And of two
-	 * hosts each may decide alone, so nothing may rest on what its old boot's proof says of it.
-	 */
-	if (core->two_node || (host->report_known && host->report.stale_qemu) || host_runs_any(core, host)) {
-		host->fact.epoch++;
-		text_copy(host->fact.boot_id, sizeof(host->fact.boot_id), host->report.boot_id);
-		host_lose(core, host);
+	if (host->of_two && host->daemon)
+		return; /* its group is told a little later */
+	if (new_boot_is_open(host) || !new_boot_is_idle(core, host)) {
+		new_boot_lose(core, host);
 		return;
 	}
 	host->fact.state = HOST_DEAD;

@@ -37,16 +37,23 @@ void incident_end(struct core *core, struct host *host, const char *why)
 	host->reason[0] = '\0';
 }
 
-bool incident_under_way(const struct core *core, const char *id)
+bool incident_under_way(const struct core *core, const char *id, bool *ret_hopeful)
 {
+	bool under_way = false;
+
+	*ret_hopeful = false;
 	for (size_t i = 0; i < core->n_instances; i++) {
 		const struct instance *inst = &core->instances[i];
 
-		if (!inst->spec.deleted && id[0] && !strcmp(inst->place.incident, id) &&
-		    (inst->place.phase == PHASE_ASSIGNED || inst->place.phase == PHASE_REVOKING))
-			return true;
+		int slot = host_slot(core, inst->place.owner);
+
+		if (inst->spec.deleted || !id[0] || strcmp(inst->place.incident, id) ||
+		    (inst->place.phase != PHASE_ASSIGNED && inst->place.phase != PHASE_REVOKING))
+			continue;
+		under_way = true;
+		*ret_hopeful |= slot >= 0 && core->hosts[slot].fact.state == HOST_ADMITTED && core->hosts[slot].present;
 	}
-	return false;
+	return under_way;
 }
 
 void incidents_evaluate(struct core *core)

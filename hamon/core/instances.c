@@ -110,12 +110,11 @@ static uint64_t retry_delay(const struct core *core, const struct instance *inst
 	return core->settings.retry_delay_ms << (rounds < RETRY_DOUBLINGS_MAX ? rounds : RETRY_DOUBLINGS_MAX);
 }
 
-/* A host other than its owner that has it in this moment, or NULL: whatever the facts say, no second one is started. */
-static const struct host *instance_is_elsewhere(const struct core *core, const struct instance *inst)
+const struct host *instance_holder(const struct core *core, const struct instance *inst)
 {
 	for (size_t i = 0; i < core->n_hosts; i++)
-		if (inst->state[i] != INSTANCE_ABSENT && core->hosts[i].config.nodeid != inst->place.owner &&
-		    host_is_alive(&core->hosts[i]) && core->hosts[i].instances_known)
+		if (inst->state[i] != INSTANCE_ABSENT && host_is_alive(&core->hosts[i]) &&
+		    core->hosts[i].instances_known)
 			return &core->hosts[i];
 	return NULL;
 }
@@ -124,13 +123,14 @@ static void instance_place(struct core *core, struct instance *inst)
 {
 	char why[CORE_TEXT_SIZE], failing[CORE_TEXT_SIZE];
 	struct host *owner = owner_of(core, inst);
-	const struct host *other;
+	const struct host *holder = instance_holder(core, inst);
+	uint32_t wanted = holder ? holder->config.nodeid : 0;
 	enum placement placement;
 	int slot;
 
-	other = instance_is_elsewhere(core, inst);
-	if (other) {
-		text_format(why, sizeof(why), "%s still has it", other->config.name);
+	/* Its own host may have it in a new boot: then it goes there, and nowhere else. */
+	if (holder && holder != owner) {
+		text_format(why, sizeof(why), "%s still has it", holder->config.name);
 		hold(core, inst, PHASE_WAITING, why);
 		return;
 	}
@@ -159,11 +159,11 @@ static void instance_place(struct core *core, struct instance *inst)
 	}
 	if (inst->place.attempts >= core->settings.attempts && core->now_ms < inst->retry_ms)
 		return;
-	placement = placement_choose(core, inst, 0, &slot, why);
+	placement = placement_choose(core, inst, wanted, &slot, why);
 	/* All others failed or are full: the ones that failed may try again. */
 	if (placement == PLACEMENT_WAIT && inst->tried && core->now_ms >= inst->retry_ms) {
 		inst->tried = 0;
-		placement = placement_choose(core, inst, 0, &slot, why);
+		placement = placement_choose(core, inst, wanted, &slot, why);
 	}
 	switch (placement) {
 	case PLACEMENT_FOUND:
@@ -178,8 +178,7 @@ static void instance_place(struct core *core, struct instance *inst)
 	}
 }
 
-/* The certificate of its host was wrong: what waited only because of it runs there, or is started there. */
-void instance_stays(struct core *core, struct instance *inst, const struct host *host)
+static void instance_stays(struct core *core, struct instance *inst, const struct host *host)
 {
 	if (inst->spec.deleted || !inst->has_place || inst->place.owner != host->config.nodeid ||
 	    inst->place.owner_epoch != host->fact.epoch || inst->place.released ||
@@ -187,6 +186,31 @@ void instance_stays(struct core *core, struct instance *inst, const struct host 
 		return;
 	inst->place.reason[0] = '\0';
 	phase_set(core, inst, PHASE_SETTLED);
+}
+
+void instances_stay(struct core *core, const struct host *host)
+{
+	for (size_t i = 0; i < core->n_instances; i++)
+		instance_stays(core, &core->instances[i], host);
+}
+
+/*
+ * Of two hosts each may have written alone what nobody committed, and merged by their versions the facts of both need not fit: an
+ * instance may have been given to a host in an epoch that the other's fact of it knows nothing of. Nobody has acted upon that.
+ */
+void instances_mend(struct core *core)
+{
+	for (size_t i = 0; i < core->n_instances; i++) {
+		struct instance *inst = &core->instances[i];
+		const struct host *owner = owner_of(core, inst);
+
+		if (inst->spec.deleted || !inst->has_place || !owner || inst->place.owner_epoch <= owner->fact.epoch)
+			continue;
+		inst->place.owner_epoch = owner->fact.epoch;
+		if (inst->place.phase == PHASE_ASSIGNED || inst->place.phase == PHASE_REVOKING)
+			inst->place.phase = PHASE_SETTLED; /* what is to be done about it follows from its host */
+		stage_place(core, inst);
+	}
 }
 
 /* What a host with a hung libvirtd reported before says nothing of now. */
@@ -275,7 +299,7 @@ static void evaluate_settled(struct core *core, struct instance *inst)
 	if (owner->fact.state != HOST_ADMITTED || !host_is_alive(owner) || !owner->instances_known ||
 	    inst->place.wish != WISH_RUNNING || inst->state[slot] != INSTANCE_ABSENT ||
 	    owner->fact.maintenance || owner->report.shutting_down || core->cluster.frozen ||
-	    instance_is_elsewhere(core, inst)) {
+	    instance_holder(core, inst)) {
 		inst->absent_since_ms = 0;
 		return;
 	}
@@ -404,6 +428,7 @@ void instance_released_receive(struct core *core, const struct core_message *msg
 	if (core->role != ROLE_ACTIVE || !inst || inst->place.phase != PHASE_REVOKING ||
 	    inst->place.owner != msg->from || inst->place.generation != msg->generation)
 		return;
+	inst->state[host_slot(core, msg->from)] = INSTANCE_ABSENT;
 	inst->place.released = true;
 	inst->place.joint = 0;
 	phase_set(core, inst, PHASE_WAITING);

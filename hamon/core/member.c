@@ -61,11 +61,17 @@ void member_reports_take(struct core *core, const struct core_event *event)
 		const struct instance_report *report = &event->reports.reports[i];
 		struct own_report *own = own_find(core, report->spec.uuid, true);
 		struct instance *inst = instance_find(core, report->spec.uuid);
+		bool gone_along;
 
 		if (!own)
 			continue;
+		/* Its definition went along with a migration: that it was undefined is told by itself, and without a reason. */
+		gone_along = report->undefined && own->used && !strcmp(own->report.spec.uuid, report->spec.uuid) &&
+			own->report.state == INSTANCE_ABSENT && own->report.stop_reason == STOP_MIGRATED;
 		own->used = true;
 		own->report = *report;
+		if (gone_along)
+			own->report.stop_reason = STOP_MIGRATED;
 		if (inst && !report->defined)
 			inst->tidied_definition = true;
 		if (inst) {
@@ -73,12 +79,12 @@ void member_reports_take(struct core *core, const struct core_event *event)
 			inst->managed_save_here = report->managed_save;
 			/* It has come in, so libvirt has prepared its QEMU: whatever asks to start it from here on is something else. */
 			if (report->state != INSTANCE_ABSENT)
-				inst->incoming_until_ms = 0;
+				inst->incoming_until_ms = inst->granted_ms = 0;
 			if (core->self >= 0)
 				inst->state[core->self] = (uint8_t)report->state;
 		}
 		if (!event->reports.full && core->group_up && core->n_reports < CORE_INSTANCES_MAX)
-			core->reports[core->n_reports++] = *report;
+			core->reports[core->n_reports++] = own->report;
 		/* One that runs on without its definition is there all the same. */
 		if (report->undefined && report->state == INSTANCE_ABSENT)
 			own->used = false;

@@ -21,10 +21,23 @@ bool certificate_is_doubted(const struct host *host)
 		!strcmp(host->report.boot_id, host->fact.certificate.boot_id);
 }
 
+/*
+ * One of two that was here in a newer boot than the one that is proven dead may go on alone, by the very same facts: the proof covers
+ * it only while it is here. Where one side of more has a majority, the other can admit nobody.
+ */
+bool new_boot_is_open(const struct host *host)
+{
+	if (!host->of_two || (host->present && host->daemon))
+		return false;
+	return host->fact.state == HOST_QUARANTINED ||
+		(host->report.boot_id[0] && strcmp(host->report.boot_id, host->fact.certificate.boot_id));
+}
+
 bool host_epoch_is_dead(const struct host *host, uint64_t epoch)
 {
 	if (host->fact.state == HOST_DEAD || host->fact.state == HOST_QUARANTINED)
-		return host->fact.certificate.epoch >= epoch && !certificate_is_doubted(host);
+		return host->fact.certificate.epoch >= epoch && !certificate_is_doubted(host) &&
+			!new_boot_is_open(host);
 	/* Admitted again in a later epoch: the host itself has named its new boot. */
 	return host->fact.state == HOST_ADMITTED && host->fact.epoch > epoch;
 }
@@ -39,32 +52,35 @@ bool host_cannot_decide(const struct host *host)
 		host_epoch_is_dead(host, host->fact.epoch);
 }
 
-/* Alone of two, and the other side is proven dead: these facts are the cluster's now. */
-static void provisional_end(struct core *core)
+static bool others_are_over(const struct core *core)
 {
 	for (size_t i = 0; i < core->n_hosts; i++) {
 		const struct host *host = &core->hosts[i];
 
-		if ((int)i == core->self || !host->configured || host->fact.forgotten)
-			continue;
-		if (host->present || !host_cannot_decide(host))
-			return;
+		if (host->configured && !host->fact.forgotten && (int)i != core->self &&
+		    (host->present || host->daemon || !host_cannot_decide(host)))
+			return false;
 	}
-	core->provisional = false;
-	core->facts_term = core->stored_facts_term = core->promised;
+	return true;
 }
 
 /*
- * Of two hosts the one that has proven the other dead commits alone while it is away. The other may write facts of a later term, alone
- * and committed by nobody: where the two are merged, the facts of the one that could commit win.
+ * Of two hosts each may open a term alone, and write facts that nobody commits. Where two stores are merged, the facts of the one that
+ * could commit must win: those of the survivor, while the other is away and proven dead. Nothing more than an intent is
+ * committed alone before a record with that mark is on the disk, so there is one.
  */
 void alone_outrank(struct core *core)
 {
-	for (size_t i = 0; i < core->n_hosts; i++)
-		if (core->hosts[i].configured && !core->hosts[i].fact.forgotten && core->hosts[i].present &&
-		    core->hosts[i].daemon && (int)i != core->self)
-			return;
-	core->facts_term = core->stored_facts_term = core->promised | TERM_ALONE;
+	uint64_t facts_term = core->promised | TERM_ALONE;
+
+	if (core->role != ROLE_ACTIVE || facts_term <= core->facts_term ||
+	    (!core->staged_strong && !core->strong_seq && !core->provisional) || !others_are_over(core))
+		return;
+	core->provisional = false;
+	core->facts_term = core->stored_facts_term = facts_term;
+	core->alone_seq = core->seq + 1;
+	if (!core->n_staged)
+		stage_host(core, &core->hosts[core->self]);
 }
 
 void host_certify(struct core *core, struct host *host, enum proof_method method,
@@ -93,10 +109,6 @@ void host_certify(struct core *core, struct host *host, enum proof_method method
 	note_stage(core, "fence-confirmed", NOTE_NOTICE, incident->id, host, NULL,
 		   "%s is proven dead (%s%s%s): %s", host->config.name, proof_method_name(method),
 		   device[0] ? " " : "", device, detail);
-	if (core->provisional)
-		provisional_end(core);
-	else if (core->two_node)
-		alone_outrank(core);
 }
 
 bool watchdog_expired(struct core *core, struct host *host, uint64_t *ret_at_ms)
@@ -120,30 +132,38 @@ bool watchdog_expired(struct core *core, struct host *host, uint64_t *ret_at_ms)
 /*
  * It goes on being a member, in the very boot that is certified dead: the certificate is wrong, and would be believed as soon as the
  * host leaves. It is void; what was not moved on its word belongs to the host as before. Should it be right after all, the
- * host leaves and is fenced once more.
+ * host leaves and is fenced once more. As long as its hamond is silent that boot may be over all the same, and nobody can say
+ * whether its instances run: it is lost, with its incident open, until it speaks or leaves.
  */
 void certificate_void(struct core *core, struct host *host)
 {
+	bool spoken = host->daemon && host->report_known;
+
 	note_stage(core, "fence-contradiction", NOTE_ALERT, host->fact.incident, host, NULL,
-		   "%s is alive in the boot that %s certified dead: that is void; check that its fence device belongs to it",
+		   "%s is alive, and %s certified it dead: that is void%s; check that its fence device belongs to it",
 		   host->config.name, host->fact.certificate.device[0] ? host->fact.certificate.device :
-		   proof_method_name(host->fact.certificate.method));
+		   proof_method_name(host->fact.certificate.method),
+		   spoken ? "" : " until its hamond, which is silent, names another boot");
 	memset(&host->fact.certificate, 0, sizeof(host->fact.certificate));
-	host->fact.state = HOST_ADMITTED;
+	host->fact.state = spoken ? HOST_ADMITTED : HOST_LOST;
 	host->doubted_ms = 0;
+	host->reason[0] = '\0';
 	stage_host(core, host);
+	if (!spoken)
+		return;
 	incident_end(core, host, "it was alive all the time");
-	for (size_t i = 0; i < core->n_instances; i++)
-		instance_stays(core, &core->instances[i], host);
+	instances_stay(core, host);
 }
 
 bool certificate_is_refuted(const struct core *core, const struct host *host)
 {
+	bool hopeful;
+
 	if (!host->doubted_ms || core->now_ms < host->doubted_ms + 2 * DOUBT_PATIENCE_MS)
 		return false;
 	/*
 	 * It is a member, many tokens after its power went, with a hamond that is gone, stands still or cannot list what it runs: to
 	 * take it for alive needs no word of it.
 	 */
-	return !host_runs_foreign(core, host) && !incident_under_way(core, host->fact.incident);
+	return !host_runs_foreign(core, host) && !incident_under_way(core, host->fact.incident, &hopeful);
 }

@@ -186,12 +186,12 @@ void record_flush(struct core *core)
 {
 	struct core_message *msg;
 
+	if (core->two_node)
+		alone_outrank(core);
 	if (!core->n_staged && !core->n_staged_notes)
 		return;
 	assert(core->role == ROLE_ACTIVE);
 	core->seq++;
-	if (core->two_node && core->staged_strong && !core->provisional)
-		alone_outrank(core);
 	if (core->staged_strong && !core->strong_seq)
 		core->strong_seq = core->seq;
 	assert(core->n_refs + core->n_staged <= sizeof(core->refs) / sizeof(core->refs[0]));
@@ -288,6 +288,13 @@ void ack_receive(struct core *core, const struct core_message *msg)
 		core->hosts[slot].acked = msg->seq;
 }
 
+static bool coordinator_is_here(const struct core *core)
+{
+	int slot = host_slot(core, core->coordinator);
+
+	return slot >= 0 && core->hosts[slot].present && core->hosts[slot].daemon;
+}
+
 /*
  * Two hosts alone (two_node): the survivor's store suffices for the intent to fence, and for everything else once the
  * other host is certified: that certificate is part of the record that it commits.
@@ -297,6 +304,10 @@ static uint64_t commit_alone(const struct core *core)
 	uint64_t commit = core->seq;
 	bool others_proven = true;
 
+	/* Who does not decide learns what is committed from both disks, or from who does. */
+	if (core->role == ROLE_FOLLOWER && !coordinator_is_here(core))
+		return core->commit;
+
 	for (size_t i = 0; i < core->n_hosts; i++) {
 		const struct host *host = &core->hosts[i];
 
@@ -305,7 +316,8 @@ static uint64_t commit_alone(const struct core *core)
 		if (host->present && host->daemon) {
 			if (host->acked < commit)
 				commit = host->acked;
-		} else if (!host_cannot_decide(host)) {
+		} else if (!host_cannot_decide(host) || !core->alone_seq ||
+			   core->hosts[core->self].acked < core->alone_seq) {
 			others_proven = false;
 		}
 	}

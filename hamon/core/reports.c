@@ -81,7 +81,9 @@ static void owner_report_take(struct core *core, struct instance *inst, const st
 {
 	if (host->fact.state != HOST_ADMITTED || host->fact.epoch != inst->place.owner_epoch)
 		return;
-	if (report->undefined && report->state == INSTANCE_ABSENT && inst->place.phase == PHASE_SETTLED) {
+	/* A migration may take the definition along: nobody has said that the instance itself goes. */
+	if (report->undefined && report->state == INSTANCE_ABSENT && inst->place.phase == PHASE_SETTLED &&
+	    !inst->place.joint && report->stop_reason != STOP_MIGRATED) {
 		inst->spec.deleted = true;
 		stage_spec(core, inst);
 		note_stage(core, "instance-undefined", NOTE_INFO, NULL, host, inst,
@@ -105,10 +107,24 @@ static void owner_report_take(struct core *core, struct instance *inst, const st
 		wish_set(core, inst, WISH_STOPPED, "it was saved by hand");
 }
 
+/* It had come in and ran there, and was stopped before its source had said that it is gone: that is a wish like any other. */
+static void joint_report_take(struct core *core, struct instance *inst, const struct host *host,
+			      enum instance_state before, const struct instance_report *report)
+{
+	if (host->fact.state != HOST_ADMITTED || report->host_shutting_down || before != INSTANCE_RUNNING ||
+	    report->state != INSTANCE_ABSENT)
+		return;
+	if (report->stop_reason == STOP_BY_GUEST)
+		wish_set(core, inst, WISH_STOPPED, "the guest shut itself down");
+	else if (report->stop_reason == STOP_BY_API)
+		wish_set(core, inst, WISH_STOPPED, "it was stopped by hand");
+}
+
 void instance_report_receive(struct core *core, int slot, const struct instance_report *report)
 {
 	struct host *host = &core->hosts[slot];
 	struct instance *inst = instance_seen(core, report->spec.uuid);
+	enum instance_state before = inst ? (enum instance_state)inst->state[slot] : INSTANCE_ABSENT;
 
 	if (inst)
 		inst->state[slot] = (uint8_t)report->state;
@@ -126,8 +142,9 @@ void instance_report_receive(struct core *core, int slot, const struct instance_
 	}
 	if (inst->place.owner == host->config.nodeid) {
 		owner_report_take(core, inst, host, report);
-	} else if (report->state == INSTANCE_RUNNING && inst->place.joint != host->config.nodeid &&
-		   host->fact.state == HOST_ADMITTED) {
+	} else if (inst->place.joint == host->config.nodeid) {
+		joint_report_take(core, inst, host, before, report);
+	} else if (report->state == INSTANCE_RUNNING && host->fact.state == HOST_ADMITTED) {
 		note_stage(core, "double-run", NOTE_ALERT, inst->place.incident, host, inst,
 			   "%s runs on %s, but belongs to %s: stop one of them", inst->spec.name,
 			   host->config.name, host_name(core, inst->place.owner));

@@ -213,6 +213,7 @@ static bool evacuate_refused(struct core *core, const struct core_request *reque
 	char text[CORE_TEXT_SIZE];
 	int slot = host_slot(core, inst->place.owner);
 	const struct host *owner = slot < 0 ? NULL : &core->hosts[slot];
+	const struct host *holder = instance_holder(core, inst);
 	bool accepted = list_has(request->accept_loss, inst->spec.name) ||
 		list_has(request->accept_loss, inst->spec.uuid);
 
@@ -229,6 +230,11 @@ static bool evacuate_refused(struct core *core, const struct core_request *reque
 		text_format(text, sizeof(text), "%s was being migrated to %s, which may run it", inst->spec.name,
 			    host_name(core, inst->place.joint));
 		refuse(core, request, "host-alive", text, "wait until that is known");
+		return true;
+	}
+	if (inst->place.phase != PHASE_ASSIGNED && inst->place.phase != PHASE_REVOKING && holder) {
+		text_format(text, sizeof(text), "%s is on %s in this moment", inst->spec.name, holder->config.name);
+		refuse(core, request, "host-alive", text, "end it there, or leave it to hamon");
 		return true;
 	}
 	if (inst->place.phase == PHASE_ASSIGNED || inst->place.phase == PHASE_REVOKING) {
@@ -326,7 +332,7 @@ static void evacuate(struct core *core, const struct core_request *request)
 		    inst->place.wish != WISH_RUNNING)
 			continue;
 		if (inst->place.phase == PHASE_ASSIGNED || inst->place.phase == PHASE_REVOKING ||
-		    !owner_is_over(core, inst))
+		    !owner_is_over(core, inst) || instance_holder(core, inst))
 			continue;
 		/* What cannot be moved is left as it is: the plan has told the reason, and the others go on. */
 		if ((request->on || list_has(request->accept_loss, inst->spec.name) ||

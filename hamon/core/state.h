@@ -17,6 +17,7 @@ enum role {
 /* What is known of one host beyond its fact; all of it is lost with the process, and found again. */
 struct host {
 	bool configured;
+	bool of_two;                     /* each of the two may act alone, by facts of its own */
 	struct core_host_config config;
 	struct host_fact fact;           /* nodeid 0: no fact yet */
 	uint64_t fact_seq;               /* record of this term that changed it last */
@@ -39,6 +40,7 @@ struct host {
 	bool report_known;
 	struct host_report report;
 	bool instances_known;            /* a full list from this daemon's run */
+	bool boot_listed;                /* a full list of the boot that report names has come */
 	uint64_t listed_ms;              /* when the last full list came */
 	bool said_leave;                 /* its daemon left in order */
 	bool left_guests;                /* and guests of it still ran */
@@ -93,6 +95,7 @@ struct instance {
 	uint64_t absent_since_ms;        /* its owner reports it absent against its wish */
 	uint64_t retry_ms;
 	uint64_t joint_since_ms;
+	uint64_t granted_ms; /* when this host's gate let it in; 0 once it was seen */
 	uint64_t incoming_until_ms; /* this host granted its migration in; one start of it belongs to that */
 
 	/* as owner */
@@ -173,6 +176,7 @@ struct core {
 	uint64_t seq;                    /* last record applied */
 	uint64_t commit;
 	uint64_t strong_seq;             /* two-node: first uncommitted record that is more than an intent */
+	uint64_t alone_seq;              /* two-node: with this record on the disk, what is written alone outranks the other's */
 	uint64_t counter;
 	uint64_t beat_due_ms;
 	bool beat_now;
@@ -311,6 +315,7 @@ bool host_epoch_is_dead(const struct host *host, uint64_t epoch);
 bool host_cannot_decide(const struct host *host);
 bool watchdog_expired(struct core *core, struct host *host, uint64_t *ret_at_ms);
 bool certificate_is_doubted(const struct host *host);
+bool new_boot_is_open(const struct host *host);
 bool certificate_is_refuted(const struct core *core, const struct host *host);
 void certificate_void(struct core *core, struct host *host);
 void alone_outrank(struct core *core);
@@ -318,7 +323,8 @@ void alone_outrank(struct core *core);
 /* incidents.c */
 struct incident_fact *incident_open(struct core *core, struct host *host);
 void incident_end(struct core *core, struct host *host, const char *why);
-bool incident_under_way(const struct core *core, const char *id);
+/* Whether instances of it are being started; *ret_hopeful: on a host that is here and may. */
+bool incident_under_way(const struct core *core, const char *id, bool *ret_hopeful);
 void incidents_evaluate(struct core *core);
 
 /* reports.c: what hosts report of instances */
@@ -331,7 +337,11 @@ int instance_order(const struct instance *a, const struct instance *b);
 void instances_evaluate(struct core *core);
 struct host *owner_of(struct core *core, const struct instance *inst);
 bool owner_is_over(struct core *core, const struct instance *inst);
-void instance_stays(struct core *core, struct instance *inst, const struct host *host);
+/* A host that has it in this moment, by its own word, or NULL: whatever the facts say, no second one is started. */
+const struct host *instance_holder(const struct core *core, const struct instance *inst);
+/* The certificate of the host was wrong: what waited only because of it runs there, or is started there. */
+void instances_stay(struct core *core, const struct host *host);
+void instances_mend(struct core *core);
 void instance_assign_by_hand(struct core *core, struct instance *inst, int slot);
 void instance_result_receive(struct core *core, const struct core_message *msg);
 void instance_released_receive(struct core *core, const struct core_message *msg);

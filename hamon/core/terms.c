@@ -51,6 +51,7 @@ void member_unsync(struct core *core, const char *why)
 	core->n_staged = 0;
 	core->n_staged_notes = 0;
 	core->staged_strong = false;
+	core->was_synced = false;
 	if (core->role == ROLE_FOLLOWER && !core->synced)
 		return;
 	if (core->coordinator == core->settings.self)
@@ -117,7 +118,9 @@ static int candidate_rank(const struct core *core, uint64_t *wait_until_ms)
 static void candidate_begin(struct core *core)
 {
 	uint64_t highest = core->promised;
-	bool was_synced = core->synced;
+	/* Who stands again, because the other did not answer, has still what it had when it stood first. */
+	bool was_synced = core->synced ||
+		(core->was_synced && (core->promised & (TERM_ALONE - 1)) == (core->settings.self & (TERM_ALONE - 1)));
 
 	for (size_t i = 0; i < core->n_hosts; i++) {
 		struct host *host = &core->hosts[i];
@@ -285,7 +288,7 @@ static void term_open(struct core *core)
 	core->waits_for[0] = '\0';
 	core->seq = 1;
 	core->counter = 0;
-	core->strong_seq = 0;
+	core->strong_seq = core->alone_seq = 0;
 	if (core->two_node) {
 		for (size_t i = 0; i < core->n_hosts; i++)
 			if (core->hosts[i].configured && !core->hosts[i].promised &&
@@ -382,6 +385,8 @@ void term_opened(struct core *core)
 		if (host->fact.fence_intent && host->late_until_ms < core->now_ms)
 			host->late_until_ms = core->now_ms + core->settings.late_effect_ms;
 	}
+	if (core->two_node)
+		instances_mend(core);
 	note_stage(core, "coordinator", NOTE_INFO, NULL, &core->hosts[core->self], NULL,
 		   "%s coordinates term %llu", core->hosts[core->self].config.name,
 		   (unsigned long long)(core->promised >> TERM_SHIFT));
@@ -432,7 +437,7 @@ void term_beat_receive(struct core *core, const struct core_message *msg)
 	 * A newcomer has promised more than this term: open a higher one. Or this term was opened alone of two, on what may
 	 * be the older facts: who comes back has not to take them, the two are merged.
 	 */
-	if ((core->role == ROLE_ACTIVE && msg->promised > core->promised) ||
+	if (((core->role == ROLE_ACTIVE || core->role == ROLE_OPENING) && msg->promised > core->promised) ||
 	    (core->role != ROLE_FOLLOWER && core->provisional && msg->store_ok))
 		candidate_begin(core);
 }

@@ -196,6 +196,9 @@ static void undefined_take(struct daemon *d, struct json_object *obj)
 	struct core_event event = { .type = EV_REPORTS };
 	struct instance_report report = { .undefined = true };
 
+	/* One that runs on without its definition is told of by the report that follows. */
+	if (json_bool_or(obj, "active", false))
+		return;
 	if (d->listing || json_copy_string(obj, "uuid", report.spec.uuid, sizeof(report.spec.uuid)))
 		return;
 	event.reports.n = 1;

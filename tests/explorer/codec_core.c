@@ -27,6 +27,7 @@ static void host_walk(struct codec *c, struct core *core, struct host *host, siz
 	N(host->report_known);
 	host_report_walk(c, &host->report);
 	N(host->instances_known);
+	N(host->boot_listed);
 	N(host->said_leave);
 	N(host->left_guests);
 	N(host->acked);
@@ -80,6 +81,7 @@ static void instance_walk(struct codec *c, struct instance *inst)
 	N(inst->stuck_generation);
 	op_walk(c, &inst->stop_op, op_stop(guest_of(inst->spec.uuid)));
 	END(inst->stop_again_ms);
+	AGE(inst->granted_ms, 60000);
 	N(inst->tidied_save);
 	N(inst->tidied_definition);
 }
@@ -223,6 +225,7 @@ static void config_fill(struct core *core)
 		struct host *host = &core->hosts[h];
 
 		host->configured = true;
+		host->of_two = false;
 		memset(&host->config, 0, sizeof(host->config));
 		host->config.nodeid = (uint32_t)h + 1;
 		text_format(host->config.name, sizeof(host->config.name), "h%zu", h + 1);
@@ -251,7 +254,7 @@ static void core_fill(struct core *core, int with)
 	core->n_staged = core->n_staged_notes = core->n_verdicts = 0;
 	core->staged_strong = false;
 	core->two_node = core->provisional = core->was_synced = false;
-	core->strong_seq = 0;
+	core->strong_seq = core->alone_seq = 0;
 	core->now_ms = NOW_MS;
 	core->next_op = OP_STALE + 1;
 }

@@ -100,7 +100,7 @@ void events_free(struct world *w)
 static bool needs_no_daemon(enum happening what)
 {
 	return what == HAPPEN_START_GATE || what == HAPPEN_QEMU || what == HAPPEN_MIGRATED ||
-		what == HAPPEN_MIGRATE_CONFIRM || what == HAPPEN_RING || what == HAPPEN_WATCHDOG_PET ||
+		what == HAPPEN_MIGRATE_CONFIRM || what == HAPPEN_MIGRATE_QEMU || what == HAPPEN_RING || what == HAPPEN_WATCHDOG_PET ||
 		what == HAPPEN_WATCHDOG_BITE;
 }
 
@@ -134,7 +134,7 @@ static bool event_is_held(const struct world_host *host, enum happening what)
 	if (host->paused)
 		return true;
 	return host->frozen && what != HAPPEN_QEMU && what != HAPPEN_MIGRATED && what != HAPPEN_MIGRATE_CONFIRM &&
-		what != HAPPEN_RING && what != HAPPEN_WATCHDOG_PET;
+		what != HAPPEN_MIGRATE_QEMU && what != HAPPEN_RING && what != HAPPEN_WATCHDOG_PET;
 }
 
 static void event_hold(struct world_host *host, struct world_event *ev)
@@ -181,6 +181,7 @@ static void event_happen(struct world *w, struct world_event *ev)
 	case HAPPEN_WATCH_ONE:		watch_one(w, host, ev->guest); break;
 	case HAPPEN_VERDICTS:		verdicts_tell(w, host); break;
 	case HAPPEN_MIGRATE_GATE:	migrate_gate(w, host, ev); break;
+	case HAPPEN_MIGRATE_QEMU:	migrate_qemu(w, host, ev); break;
 	case HAPPEN_MIGRATED:		migrated(w, host, ev); break;
 	case HAPPEN_MIGRATE_CONFIRM:	migrate_confirm(w, host, ev); break;
 	case HAPPEN_WATCHDOG_PET:	watchdog_pet(w, host); break;

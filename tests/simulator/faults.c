@@ -133,7 +133,8 @@ void operator_tidy(struct world *w)
 
 	/* A watchdog may have bitten since. */
 	for (size_t h = 1; h <= w->n_hosts; h++)
-		world_power_on(w, h);
+		if (!w->hosts[h - 1].stays_off)
+			world_power_on(w, h);
 	while (at < w->n_hosts && w->hosts[at].core != core)
 		at++;
 	if (!core || at == w->n_hosts)
@@ -141,6 +142,15 @@ void operator_tidy(struct world *w)
 	for (size_t i = 0; core_host(core, i, &view); i++)
 		if (view.fact->maintenance)
 			ask(w, at, REQUEST_MAINTENANCE, view.name, "", false);
+	/* What no device can prove, and what left in order, a person confirms; all else is found out without one. */
+	for (size_t i = 0; core_host(core, i, &view); i++) {
+		const struct world_host *host = &w->hosts[host_of_node(w, view.nodeid)];
+		bool provable = host->fence_levels && !host->device_with_host;
+
+		if (host->stays_off && !view.present &&
+		    (view.fact->state == HOST_LEFT || (view.fact->state == HOST_LOST && !provable)))
+			ask(w, at, REQUEST_CONFIRM_FENCED, view.name, "", false);
+	}
 	if (core_cluster(core)->frozen)
 		ask(w, at, REQUEST_MAINTENANCE_ALL, "", "", false);
 	if (core_cluster(core)->brake)
@@ -469,10 +479,21 @@ void faults_end(struct world *w, const struct plan *plan, struct ends *ends)
 	w->swarm.lock_percent = w->swarm.helper_death_percent = 0;
 	storage_restore(w, plan);
 	world_heal(w);
+	w->swarm.versions = false;
+	/* A store that was lost has no vote: with the hosts that are off these are a minority. */
+	for (size_t i = 0; i < plan->stay_off && (i + 1 + w->stores_lost) * 2 < w->n_hosts; i++) {
+		size_t h = 1 + (plan->seed + i) % w->n_hosts;
+
+		world_power_off(w, h);
+		w->hosts[h - 1].stays_off = true;
+	}
 	for (size_t h = 1; h <= w->n_hosts; h++) {
 		w->hosts[h - 1].device = DEVICE_GOOD;
 		world_corosync(w, h, true);
-		world_power_on(w, h);
+		if (!w->hosts[h - 1].stays_off)
+			world_power_on(w, h);
+		if (w->hosts[h - 1].other_version)
+			world_daemon_kill(w, h);
 		world_daemon_start(w, h);
 	}
 }

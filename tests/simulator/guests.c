@@ -12,6 +12,7 @@ enum gate_kind {
 	GATE_KIND_START,
 	GATE_KIND_MIGRATE,
 	GATE_KIND_CLONE,
+	GATE_KIND_INCOMING, /* the QEMU of a migration that was let in: it looks like any other start */
 };
 
 #define HELPER_PATIENCE_MS 60000
@@ -33,10 +34,18 @@ void gate_answered(struct world *w, struct world_host *host, const struct core_a
 		return;
 	}
 	if (act->gate.allow)
-		oracle_gate(w, host, guest, kind == GATE_KIND_MIGRATE);
+		oracle_gate(w, host, guest, kind == GATE_KIND_MIGRATE || kind == GATE_KIND_INCOMING);
 	if (!here->start_job)
 		return;
-	if (kind == GATE_KIND_MIGRATE) {
+	if (kind == GATE_KIND_MIGRATE && act->gate.allow && w->swarm.asks_twice) {
+		here->gate_asked = false;
+		ev = event_add(w, HAPPEN_MIGRATE_QEMU, host_index(w, host), world_random(w, 10) ? between(w, 1, 200) :
+			       between(w, 200, 8000));
+		ev->guest = guest;
+		ev->run = 0;
+		return;
+	}
+	if (kind == GATE_KIND_MIGRATE || kind == GATE_KIND_INCOMING) {
 		here->start_job = here->gate_asked = false;
 		if (act->gate.allow)
 			migrate_begin(w, host, guest);
@@ -169,7 +178,7 @@ void inspect_done(struct world *w, struct world_host *host, struct world_event *
 	event.inspect.op = ev->op;
 	event.inspect.known = !host->libvirt_hung;
 	event.inspect.job = host->guests[ev->guest].start_job;
-	event.inspect.qemu = host->guests[ev->guest].qemu;
+	event.inspect.qemu = host->guests[ev->guest].qemu || host->guests[ev->guest].incoming;
 	event.inspect.running = host->guests[ev->guest].running;
 	host_step(w, host, &event);
 }
@@ -181,7 +190,7 @@ void stop_done(struct world *w, struct world_host *host, struct world_event *ev)
 	say(w, "%s ends vm%zu", host->name, ev->guest + 1);
 	host->guests[ev->guest].qemu = false;
 	host->guests[ev->guest].running = false;
-	host->guests[ev->guest].outgoing = false;
+	host->guests[ev->guest].outgoing = host->guests[ev->guest].incoming = false;
 	event.stop.op = ev->op;
 	event.stop.gone = true;
 	host_step(w, host, &event);
@@ -265,6 +274,25 @@ void migrate_gate(struct world *w, struct world_host *host, struct world_event *
 		return;
 	host->guests[ev->guest].start_job = host->guests[ev->guest].gate_asked = true;
 	query.id = gate_id(w, GATE_KIND_MIGRATE, ev->guest);
+	guest_spec(w, ev->guest, &query.spec);
+	host_step(w, host, &event);
+}
+
+/* Under the same job libvirtd prepares the QEMU that the guest comes into, and asks again. */
+void migrate_qemu(struct world *w, struct world_host *host, struct world_event *ev)
+{
+	struct gate_query query = { .op = GATE_START, .protected = true };
+	struct core_event event = { .type = EV_GATE, .gate = &query };
+	struct guest_here *here = &host->guests[ev->guest];
+
+	if (!here->start_job || here->gate_asked)
+		return;
+	if (!host->daemon || host->frozen || host->libvirt_hung) {
+		here->start_job = false;
+		return;
+	}
+	here->gate_asked = true;
+	query.id = gate_id(w, GATE_KIND_INCOMING, ev->guest);
 	guest_spec(w, ev->guest, &query.spec);
 	host_step(w, host, &event);
 }

@@ -65,6 +65,7 @@ static void cluster_make(struct world *w, const struct plan *plan)
 	w->ledger = ledger_new();
 	w->swarm = plan->swarm;
 	w->swarm.lock_percent = w->swarm.helper_death_percent = 0;
+	w->swarm.versions = false;
 	w->max_failed_hosts = plan->max_failed_hosts;
 	w->max_failed_share_percent = plan->max_failed_share_percent;
 	w->fence_delay_ms = plan->fence_delay_ms;
@@ -124,6 +125,7 @@ static void faults_run(struct world *w, const struct plan *plan, struct outcome 
 
 	w->start_failures_percent = plan->start_failures_percent;
 	w->swarm.lock_percent = plan->swarm.lock_percent;
+	w->swarm.versions = plan->swarm.versions;
 	w->swarm.helper_death_percent = plan->swarm.helper_death_percent;
 	for (size_t i = 0; i < plan->n_faults && !w->failed; i++) {
 		if (plan->masked[i])

@@ -87,6 +87,15 @@ void watch_one(struct world *w, struct world_host *host, size_t g)
 	}
 	report_fill(w, host, g, &report);
 	report.fresh_event = true;
+	/* libvirt tells of the end, and then of the definition; the second says nothing of the first. */
+	if (report.undefined && report.stop_reason == STOP_MIGRATED) {
+		report.undefined = false;
+		event.reports.n = 1;
+		event.reports.reports = &report;
+		host_step(w, host, &event);
+		report.undefined = true;
+		report.stop_reason = STOP_NONE;
+	}
 	host->guests[g].undefined = false;
 	event.reports.n = 1;
 	event.reports.reports = &report;
@@ -201,6 +210,7 @@ void world_daemon_start(struct world *w, size_t number)
 		return;
 	host->daemon = true;
 	host->runs++;
+	host->other_version = w->swarm.versions && (w->seed >> ((number + host->runs) % 16) & 1);
 	host->tick_at_ms = 0;
 	host->frozen = false;
 	snprintf(settings.boot_id, sizeof(settings.boot_id), "%s-boot%u", host->name, host->boots);

@@ -28,6 +28,7 @@ enum happening {
 	HAPPEN_WATCH_ONE,
 	HAPPEN_VERDICTS,
 	HAPPEN_MIGRATE_GATE,
+	HAPPEN_MIGRATE_QEMU,
 	HAPPEN_MIGRATED,
 	HAPPEN_MIGRATE_CONFIRM,
 	HAPPEN_WATCHDOG_PET,
@@ -133,6 +134,7 @@ void guests_vanish(struct world *w, struct world_host *host);
 
 /* migration.c */
 void migrate_gate(struct world *w, struct world_host *host, struct world_event *ev);
+void migrate_qemu(struct world *w, struct world_host *host, struct world_event *ev);
 void migrate_begin(struct world *w, struct world_host *host, size_t guest);
 void migrated(struct world *w, struct world_host *target, struct world_event *ev);
 void migrate_confirm(struct world *w, struct world_host *source, struct world_event *ev);

@@ -77,12 +77,15 @@ static void opening_check(struct world *w, const struct core_message *msg)
 
 /* --- what is committed --- */
 
-static void spec_commit(struct ledger *ledger, const struct spec_fact *fact)
+static void spec_commit(struct world *w, const struct spec_fact *fact)
 {
-	struct ledger_place *place = &ledger->places[guest_number(fact->uuid)];
+	size_t guest = guest_number(fact->uuid);
+	struct ledger_place *place = &w->ledger->places[guest];
 
 	if (!is_newer(fact->version, place->spec_version))
 		return;
+	if (fact->deleted && !place->deleted && !place->deleting)
+		fail(w, "I13: vm%zu is taken for deleted, and nobody has undefined it", guest + 1);
 	place->spec_version = fact->version;
 	place->deleted = fact->deleted;
 }
@@ -167,7 +170,7 @@ static void record_commit(struct world *w, const struct core_message *msg)
 			place_commit(w, msg->facts[i].fact);
 	for (size_t i = 0; i < msg->n_facts; i++)
 		if (msg->facts[i].kind == FACT_SPEC)
-			spec_commit(w->ledger, msg->facts[i].fact);
+			spec_commit(w, msg->facts[i].fact);
 }
 
 /* An opening carries on what was decided before. */

@@ -45,6 +45,10 @@ static void source_ends(struct world *w, struct world_host *source, size_t guest
 
 	here->qemu = here->running = here->outgoing = false;
 	here->stop_reason = STOP_MIGRATED;
+	if (w->swarm.takes_along && w->swarm.definitions && here->defined) {
+		here->defined = false;
+		here->undefined = true;
+	}
 	event_add(w, HAPPEN_WATCH_ONE, host_index(w, source), 10)->guest = guest;
 }
 

@@ -82,7 +82,8 @@ static void message_send_to_ring(struct world *w, struct parcel *parcel)
 	for (size_t h = 0; h < w->n_hosts; h++) {
 		struct world_event *ev;
 
-		if (!reaches(w, parcel->sender, h) || !w->hosts[h].daemon)
+		if (!reaches(w, parcel->sender, h) || !w->hosts[h].daemon ||
+		    w->hosts[h].other_version != host->other_version)
 			continue;
 		ev = event_add(w, HAPPEN_MESSAGE, h, in_ms);
 		ev->view = w->view;

@@ -79,6 +79,18 @@ static void swarm_draw(struct plan *plan, uint64_t *rng)
 	plan->capacity_mib = 64 * (2 + 2 * plan->guests / plan->hosts + draw(rng, 4));
 }
 
+/* With a generator of its own: what was added later leaves the older seeds as they are. */
+static void later_draw(struct plan *plan)
+{
+	uint64_t rng = plan->seed * 0x9e6c63d0876a9a47ull + 3;
+
+	plan->swarm.takes_along = draw(&rng, 2);
+	plan->swarm.asks_twice = draw(&rng, 4) != 0;
+	plan->swarm.versions = draw(&rng, 12) == 0;
+	if (plan->hosts > 2 && !plan->local_percent && draw(&rng, 2))
+		plan->stay_off = 1 + (uint32_t)draw(&rng, (plan->hosts - 1) / 2);
+}
+
 static void faults_draw(struct plan *plan, uint64_t *rng)
 {
 	uint32_t on[FAULT_KINDS], total = 0;
@@ -116,6 +128,7 @@ void plan_draw(struct plan *plan, uint64_t seed, size_t hosts, size_t guests)
 	plan->guests = guests ? guests : plan->guests;
 	swarm_draw(plan, &rng);
 	faults_draw(plan, &rng);
+	later_draw(plan);
 }
 
 void plan_tell(const struct plan *plan)
@@ -129,6 +142,8 @@ void plan_tell(const struct plan *plan)
 	       plan->max_failed_hosts, plan->max_failed_share_percent, plan->fence_levels,
 	       (unsigned long long)plan->fence_delay_ms, plan->devices_with_hosts, plan->watchdogs, plan->drift,
 	       plan->groups, plan->local_percent);
+	printf("migrations take definitions along %d and ask twice %d, two versions %d, %u hosts stay off at the end\n",
+	       plan->swarm.takes_along, plan->swarm.asks_twice, plan->swarm.versions, plan->stay_off);
 	for (size_t i = 0; i < plan->n_faults; i++)
 		if (!plan->masked[i])
 			printf("  fault %zu: %s (host %zu, guest %zu), then %llu ms\n", i,

@@ -31,6 +31,16 @@ static void admission_check(struct world *w, const struct host_fact *fact)
 	}
 }
 
+/* Who left in order is never fenced: what it runs would be lost with it. */
+static void leave_check(struct world *w, const struct host_fact *fact)
+{
+	const struct world_host *host = &w->hosts[host_of_node(w, fact->nodeid)];
+
+	for (size_t g = 0; host->power && !host->daemon && g < w->n_guests; g++)
+		if (host->guests[g].qemu && !w->ledger->places[g].deleted)
+			fail(w, "L1: %s is said to have left in order, and runs vm%zu", host->name, g + 1);
+}
+
 static uint32_t brake_limit(const struct world *w)
 {
 	uint32_t limit = (uint32_t)w->n_hosts * w->max_failed_share_percent / 100;
@@ -70,6 +80,8 @@ void ledger_host_check(struct world *w, const struct ledger_host *old, const str
 		certificate_check(w, fact);
 	if (fact->state == HOST_ADMITTED && old->fact.state != HOST_ADMITTED)
 		admission_check(w, fact);
+	if (fact->state == HOST_LEFT && old->fact.state != HOST_LEFT)
+		leave_check(w, fact);
 	if (fact->fence_intent && !old->fact.fence_intent && !w->ledger->opening && !w->two_node && (fact->maintenance || w->ledger->frozen))
 		fail(w, "brake: %s is to be fenced in maintenance", fact->name);
 }
@@ -83,7 +95,8 @@ static bool holder_is_over(struct world *w, size_t guest, uint32_t nodeid, uint6
 
 	if ((fact->state == HOST_DEAD || fact->state == HOST_QUARANTINED) && fact->certificate.epoch >= epoch)
 		return true;
-	if (fact->epoch > epoch)
+	/* Lost before it was admitted in its later epoch: that one may have it too. */
+	if (fact->epoch > epoch && fact->state != HOST_LOST)
 		return true;
 	/* A start that waits at the gate has not been granted. */
 	return !here->qemu && !(here->start_job && !here->gate_asked) && !here->incoming;

@@ -93,6 +93,8 @@ struct world_host {
 	uint32_t fence_levels;
 	bool shutting_down;
 	bool starts_fail;   /* every start that hamond asks for */
+	bool stays_off;     /* until the end of the history: its guests must run elsewhere */
+	bool other_version; /* its daemon and those of the other version do not understand each other */
 	bool gate_missing;  /* libvirtd has not loaded the hook */
 	bool libvirt_hung;
 	bool told_hung, told_missing; /* as hamond has it */
@@ -112,6 +114,9 @@ struct swarm {
 	bool memory;             /* guests take memory of their host */
 	bool confirm;            /* a migration ends in two steps: the target runs, then the source's QEMU ends */
 	bool move_stopped;       /* the control plane moves what is stopped too: it is started for a moment, and ended */
+	bool takes_along;        /* a migration takes the definition along: it is undefined on the source */
+	bool asks_twice;         /* the gate is asked for a migration, and then for the QEMU that waits for it */
+	bool versions;           /* daemons begin in either of two versions of the protocol */
 	uint32_t lock_percent;   /* of starts wait for locks */
 	uint32_t helper_death_percent;
 	uint64_t order_ms;       /* quorum and group are told so far apart */

@@ -600,6 +600,101 @@ static void a_claim_of_another_instance_is_not_taken(void)
 	alone_end();
 }
 
+static void undefine(uint32_t from, enum stop_reason reason)
+{
+	struct instance_report report = { .undefined = true, .stop_reason = reason };
+
+	strcpy(report.spec.uuid, VM1);
+	hear(&(struct core_message){ .type = MSG_REPORT, .from = from, .n_reports = 1, .reports = &report });
+}
+
+static bool vm1_is_known(void)
+{
+	struct core_instance_view inst;
+
+	return core_instance(core, 0, &inst);
+}
+
+static void a_migration_undefines_nothing(void)
+{
+	lead_3(2);
+	facts.place.joint = 3;
+	lead(&facts);
+	undefine(2, STOP_NONE);
+	CHECK(vm1_is_known());
+	alone_end();
+	/* Its target has died since, so that it is this host's again. */
+	lead_3(2);
+	lead(&facts);
+	undefine(2, STOP_MIGRATED);
+	CHECK(vm1_is_known());
+	undefine(2, STOP_NONE);
+	CHECK(!vm1_is_known());
+	alone_end();
+}
+
+/* --- what was true of an earlier run, and who says nothing --- */
+
+static void each_run_proves_the_disks_anew(void)
+{
+	static const struct core_member again[] = { { .nodeid = 1, .pid = 100 }, { .nodeid = 2, .pid = 101 },
+		{ .nodeid = 3, .pid = 100 } };
+	const char *reason;
+
+	lead_3(3);
+	lead(&facts);
+	CHECK_INT(core_verdict(core, 0, 1, &reason), VERDICT_SHARED);
+	step(&(struct core_event){ .type = EV_MEMBERS, .members = { .n = 3, .members = again } });
+	CHECK_INT(core_verdict(core, 0, 1, &reason), VERDICT_UNKNOWN);
+	CHECK_INT(core_verdict(core, 0, 2, &reason), VERDICT_SHARED);
+	alone_end();
+}
+
+static void who_is_here_and_silent_is_lost(void)
+{
+	static const struct core_member two[] = { { .nodeid = 1, .pid = 100 }, { .nodeid = 2, .pid = 100 } };
+
+	fence_3();
+	/* Its corosync is back before its device has read off; its daemon is not. */
+	step(&(struct core_event){ .type = EV_QUORUM, .quorum = { .quorate = true, .n = 3, .nodeids = all_3 } });
+	step(&(struct core_event){ .type = EV_MEMBERS, .members = { .n = 2, .members = two } });
+	fence_end(true);
+	CHECK_INT(host_now(3).state, HOST_DEAD);
+	live(12000);
+	/* The proof is void, and who owns vm1 has not said that it runs. */
+	CHECK_INT(host_now(3).state, HOST_LOST);
+	CHECK_INT(host_now(3).certificate.method, PROOF_NONE);
+	CHECK_INT(place_now().owner, 3);
+	alone_end();
+}
+
+static void who_waits_for_a_lost_host_is_admitted(void)
+{
+	static const uint32_t without_2[] = { 1, 3 };
+	struct host_fact *three = &facts.hosts[2];
+	uint64_t term;
+
+	lead_3(2);
+	facts.place.phase = PHASE_ASSIGNED;
+	strcpy(facts.place.incident, "h3-e1");
+	three->state = HOST_QUARANTINED;
+	three->certificate = (struct certificate){ .method = PROOF_FENCE_DEVICE, .epoch = 1, .boot_id = "b3-0" };
+	strcpy(three->boot_id, "b3-0");
+	strcpy(three->incident, "h3-e1");
+	term = lead(&facts);
+	live(1000);
+	/* What it had is being started by host 2. */
+	CHECK_INT(host_now(3).state, HOST_QUARANTINED);
+	alone_present(true, 2, without_2);
+	hear_beat(3, true, term);
+	hear_ack(3, term, view().seq);
+	persisted();
+	elapse(500);
+	CHECK_INT(host_now(2).state, HOST_LOST);
+	CHECK_INT(host_now(3).state, HOST_ADMITTED);
+	alone_end();
+}
+
 int main(void)
 {
 	RUN(a_majority_of_all_must_promise);
@@ -626,5 +721,9 @@ int main(void)
 	RUN(who_proves_the_other_of_two_dead_outranks_it);
 	RUN(a_report_of_an_earlier_run_ends_no_migration);
 	RUN(a_claim_of_another_instance_is_not_taken);
+	RUN(a_migration_undefines_nothing);
+	RUN(each_run_proves_the_disks_anew);
+	RUN(who_is_here_and_silent_is_lost);
+	RUN(who_waits_for_a_lost_host_is_admitted);
 	return 0;
 }

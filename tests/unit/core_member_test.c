@@ -496,6 +496,58 @@ static void a_change_is_told_beside_a_whole_report(void)
 	alone_end();
 }
 
+/* --- leaving in order --- */
+
+static bool leaves_guests(void)
+{
+	step(&(struct core_event){ .type = EV_LEAVE });
+	CHECK(sent(MSG_LEAVE));
+	return sent(MSG_LEAVE)->guests_run;
+}
+
+static void who_cannot_know_leaves_guests(void)
+{
+	struct host_report hung = { .boot_id = "b3-1", .gate_loaded = true, .reported = true };
+
+	member_of(3, 2);
+	CHECK(!leaves_guests());
+	alone_end();
+	member_of(3, 2);
+	step(&(struct core_event){ .type = EV_HOST_REPORT, .host_report = &hung });
+	CHECK(leaves_guests());
+	alone_end();
+	/* libvirtd may still be starting what the gate has let in. */
+	member_of(3, 3);
+	CHECK_INT(gate_ask(1), 1);
+	CHECK(leaves_guests());
+	alone_end();
+}
+
+/* --- migrations --- */
+
+static void what_belongs_here_does_not_come_in(void)
+{
+	member_of(3, 3);
+	CHECK_INT(gate_ask_op(1, GATE_MIGRATE_IN), 0);
+	alone_end();
+}
+
+static void a_definition_that_went_along_is_no_wish(void)
+{
+	struct instance_report report = { .state = INSTANCE_ABSENT, .stop_reason = STOP_MIGRATED };
+	struct core_event told = { .type = EV_REPORTS, .reports = { .n = 1, .reports = &report } };
+
+	member_of(3, 3);
+	report.spec = facts.spec;
+	step(&told);
+	report.stop_reason = STOP_NONE;
+	report.undefined = true;
+	step(&told);
+	CHECK(sent(MSG_REPORT) && sent(MSG_REPORT)->reports[0].undefined);
+	CHECK_INT(sent(MSG_REPORT)->reports[0].stop_reason, STOP_MIGRATED);
+	alone_end();
+}
+
 int main(void)
 {
 	RUN(a_promise_waits_for_the_disk);
@@ -519,5 +571,8 @@ int main(void)
 	RUN(a_release_waits_for_the_job_to_end);
 	RUN(a_claim_is_of_the_instance_that_is_started);
 	RUN(a_change_is_told_beside_a_whole_report);
+	RUN(who_cannot_know_leaves_guests);
+	RUN(what_belongs_here_does_not_come_in);
+	RUN(a_definition_that_went_along_is_no_wish);
 	return 0;
 }
