@@ -79,6 +79,9 @@ void alone_outrank(struct core *core)
 	core->provisional = false;
 	core->facts_term = core->stored_facts_term = facts_term;
 	core->alone_seq = core->seq + 1;
+	for (size_t i = 0; i < core->n_instances; i++)
+		if (core->instances[i].has_place && core->instances[i].place_seq == UNCOMMITTED)
+			stage_place(core, &core->instances[i]);
 	if (!core->n_staged)
 		stage_host(core, &core->hosts[core->self]);
 }

@@ -5,6 +5,7 @@
 #include "hamon/core/core.h"
 
 #define NEVER UINT64_MAX
+#define UNCOMMITTED UINT64_MAX /* as a place_seq: whatever record is committed, this is not */
 #define TERM_ALONE 0x8000 /* in a facts_term: above its term, and below the next one */
 
 enum role {
@@ -85,6 +86,7 @@ struct instance {
 	struct place_fact place;
 	bool has_place;
 	uint64_t place_seq;
+	bool kept;                       /* two-node: it was committed when this member stood for the term */
 	uint8_t state[CORE_HOSTS_MAX];   /* enum instance_state, by host slot */
 	bool defined_here;
 	bool managed_save_here;

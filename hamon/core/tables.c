@@ -219,6 +219,7 @@ void fact_apply(struct core *core, const struct fact_ref *ref, uint64_t seq)
 		inst->place = *(const struct place_fact *)ref->fact;
 		inst->has_place = true;
 		inst->place_seq = seq;
+		inst->kept = false;
 		break;
 	case FACT_INCIDENT:
 		*incident_make(core, ((const struct incident_fact *)ref->fact)->id) =

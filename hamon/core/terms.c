@@ -130,6 +130,8 @@ static void candidate_begin(struct core *core)
 		host->promised = false;
 		host->acked = 0;
 	}
+	for (size_t i = 0; core->two_node && core->synced && i < core->n_instances; i++)
+		core->instances[i].kept = place_committed(core, &core->instances[i]);
 	core->n_staged = 0;
 	core->n_staged_notes = 0;
 	core->staged_strong = false;
@@ -300,8 +302,9 @@ static void term_open(struct core *core)
 		core->facts_term = core->promised;
 	for (size_t i = 0; i < core->n_hosts; i++)
 		core->hosts[i].fact_seq = 1;
+	/* Opened alone, it commits nothing that was not committed before. */
 	for (size_t i = 0; i < core->n_instances; i++)
-		core->instances[i].place_seq = 1;
+		core->instances[i].place_seq = core->provisional && !core->instances[i].kept ? UNCOMMITTED : 1;
 	n_facts = facts_all(core, core->provisional, &facts);
 	/* Nobody else is to take a provisional state for its own, not even one that joins before the message is sent. */
 	if (!core->provisional) {
