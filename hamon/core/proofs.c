@@ -123,11 +123,18 @@ bool watchdog_expired(struct core *core, struct host *host, uint64_t *ret_at_ms)
 		return false;
 	bound_ms = att->lease_ms + att->watchdog_ms;
 	bound_ms += bound_ms * WATCHDOG_DRIFT_PERMILLE / 1000 + WATCHDOG_MARGIN_MS;
-	/* A majority without this member may have heard it later: only since this one is quorate without it nobody does. */
+	/*
+	 * A majority without this member may have heard it later: only since this one is quorate without it, in one membership that
+	 * has not changed since, nobody does. While this member stood still it may have been out of that without knowing.
+	 */
 	if (host->absent_since_ms > from_ms)
 		from_ms = host->absent_since_ms;
 	if (core->quorate_since_ms > from_ms)
 		from_ms = core->quorate_since_ms;
+	if (core->quorum_changed_ms > from_ms)
+		from_ms = core->quorum_changed_ms;
+	if (core->tilt_until_ms > from_ms)
+		from_ms = core->tilt_until_ms;
 	*ret_at_ms = from_ms + bound_ms;
 	return core->now_ms >= *ret_at_ms;
 }
