@@ -320,10 +320,12 @@ static enum turn mend(struct start *start)
 		return FAIL(start, "api", "%s is in ERROR here: %s", start->server.name,
 			    *start->server.fault ? start->server.fault : "Nova gives no reason");
 	start->reset = true;
-	report_progress(start->req->op, "reset", start->server.fault);
+	start->abandoned = start->has_newest ? start->newest.id : 0;
+	report_progress(start->req->op, "reset", start->seen);
 	if (!compute_server_reset(&start->compute, start->req->uuid, "active"))
 		return fail(start);
-	return start->req->stopped ? TURN_AGAIN : reboot(start, "it was in ERROR");
+	/* What it is then, the next turn reads: Nova's ERROR says little of the QEMU here. */
+	return TURN_AGAIN;
 }
 
 /* On this host: an evacuation of an earlier start, one of ours, or it has always been here. */
@@ -331,6 +333,9 @@ static enum turn here(struct start *start)
 {
 	const char *status = start->server.status;
 
+	/* An evacuation away from here, or a task of before, that goes no further: this host is the one that may run it. */
+	if (quiet_ms(start) >= STUCK_MS && !start->reset)
+		return mend(start);
 	if (quiet_ms(start) >= STUCK_MS)
 		return FAIL(start, "conflict", "%s does not become %s on this host: %s", start->server.name,
 			    start->req->stopped ? "SHUTOFF" : "ACTIVE", start->seen);
