@@ -273,7 +273,7 @@ static void reports_receive(struct core *core, const struct core_message *msg)
 			core->hosts[slot].listed_ms = core->now_ms;
 	}
 	for (size_t i = 0; i < msg->n_reports; i++)
-		instance_report_receive(core, slot, &msg->reports[i]);
+		instance_report_receive(core, slot, &msg->reports[i], !msg->full);
 }
 
 static void message_take(struct core *core, const struct core_message *msg)

@@ -223,19 +223,23 @@ static void joint_evaluate(struct core *core, struct instance *inst)
 {
 	int source = host_slot(core, inst->place.owner), target = host_slot(core, inst->place.joint);
 	bool source_over, target_over;
+	uint64_t listed_from_ms;
 
 	if (source < 0 || target < 0)
 		return;
 	/*
-	 * A daemon that stands still is a member with old news: only what is heard after the migration was granted says anything,
-	 * and that it left nothing on its target, only a whole list from there.
+	 * A daemon that stood still is a member with old news, and with its next word it may not have read yet what happened meanwhile. So
+	 * only the news itself that the guest has left ends its part, or a whole list of much later; and that it left nothing on
+	 * its target, only such a list.
 	 */
+	listed_from_ms = inst->joint_since_ms + JOINT_SETTLE_MS;
 	source_over = host_epoch_is_dead(&core->hosts[source], inst->place.owner_epoch) ||
 		(host_knows_instances(&core->hosts[source]) && inst->state[source] == INSTANCE_ABSENT &&
-		 core->hosts[source].heard_ms >= inst->joint_since_ms);
+		 ((inst->left_ms && inst->left_ms >= inst->joint_since_ms) ||
+		  core->hosts[source].listed_ms >= listed_from_ms));
 	target_over = host_epoch_is_dead(&core->hosts[target], core->hosts[target].fact.epoch) ||
 		(host_knows_instances(&core->hosts[target]) && inst->state[target] == INSTANCE_ABSENT &&
-		 core->hosts[target].listed_ms >= inst->joint_since_ms + JOINT_SETTLE_MS);
+		 core->hosts[target].listed_ms >= listed_from_ms);
 	/* What an earlier run of the target's daemon reported says nothing: that host may have failed in between. */
 	if (source_over && inst->state[target] == INSTANCE_RUNNING && !target_over &&
 	    host_knows_instances(&core->hosts[target])) {

@@ -97,14 +97,20 @@ void member_reports_take(struct core *core, const struct core_event *event)
 	}
 }
 
-/* What is to come in has had its time: whether it is here is told once, for its coordinator waits for that. */
+static bool instance_is_mine(const struct core *core, const struct instance *inst)
+{
+	return inst->has_place && !inst->spec.deleted && inst->place.owner == core->settings.self;
+}
+
+/* A migration has had its time: whether the guest is here is told once by both hosts, for the coordinator waits for that. */
 static bool joint_list_is_due(const struct core *core)
 {
 	for (size_t i = 0; i < core->n_instances; i++) {
 		const struct instance *inst = &core->instances[i];
 		uint64_t at_ms = inst->joint_since_ms + JOINT_SETTLE_MS + JOINT_LIST_MARGIN_MS;
 
-		if (inst->place.joint == core->settings.self && inst->joint_since_ms && core->now_ms >= at_ms &&
+		if ((inst->place.joint == core->settings.self || (inst->place.joint && instance_is_mine(core, inst))) &&
+		    inst->joint_since_ms && core->now_ms >= at_ms &&
 		    core->report_again_ms < at_ms + REPORT_INTERVAL_MS)
 			return true;
 	}
@@ -210,11 +216,6 @@ static void start_begin(struct core *core, struct instance *inst)
 	act->instance.op = inst->job_op;
 	act->instance.spec = &inst->spec;
 	act->instance.place = &inst->place;
-}
-
-static bool instance_is_mine(const struct core *core, const struct instance *inst)
-{
-	return inst->has_place && !inst->spec.deleted && inst->place.owner == core->settings.self;
 }
 
 static void starts_begin(struct core *core)

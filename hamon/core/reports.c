@@ -120,7 +120,8 @@ static void joint_report_take(struct core *core, struct instance *inst, const st
 		wish_set(core, inst, WISH_STOPPED, "it was stopped by hand");
 }
 
-void instance_report_receive(struct core *core, int slot, const struct instance_report *report)
+/* news: the host has just seen it, and does not merely list what it has. */
+void instance_report_receive(struct core *core, int slot, const struct instance_report *report, bool news)
 {
 	struct host *host = &core->hosts[slot];
 	struct instance *inst = instance_seen(core, report->spec.uuid);
@@ -128,6 +129,9 @@ void instance_report_receive(struct core *core, int slot, const struct instance_
 
 	if (inst)
 		inst->state[slot] = (uint8_t)report->state;
+	if (inst && news && inst->place.owner == host->config.nodeid && report->state == INSTANCE_ABSENT &&
+	    report->stop_reason == STOP_MIGRATED)
+		inst->left_ms = core->now_ms;
 	if (core->role != ROLE_ACTIVE || !core->quorate)
 		return;
 	if (!inst || inst->spec.deleted) {

@@ -98,6 +98,7 @@ struct instance {
 	uint64_t retry_ms;
 	uint64_t joint_since_ms;
 	uint64_t granted_ms; /* when this host's gate let it in; 0 once it was seen */
+	uint64_t left_ms;                /* its owner said, of this very moment, that it has migrated away */
 	uint64_t incoming_until_ms; /* this host granted its migration in; one start of it belongs to that */
 
 	/* as owner */
@@ -330,7 +331,7 @@ bool incident_under_way(const struct core *core, const char *id, bool *ret_hopef
 void incidents_evaluate(struct core *core);
 
 /* reports.c: what hosts report of instances */
-void instance_report_receive(struct core *core, int slot, const struct instance_report *report);
+void instance_report_receive(struct core *core, int slot, const struct instance_report *report, bool news);
 void instance_claim_receive(struct core *core, const struct core_message *msg);
 
 /* instances.c: what becomes of each instance */

@@ -267,7 +267,7 @@ static void unused_clear(struct core *core)
 		core->hosts[h].heard_ms = core->hosts[h].listed_ms = 0;
 	}
 	for (size_t i = 0; i < core->n_instances; i++)
-		core->instances[i].joint_since_ms = core->instances[i].kept = 0;
+		core->instances[i].joint_since_ms = core->instances[i].left_ms = core->instances[i].kept = 0;
 	core->self = (int)core->settings.self - 1;
 }
 

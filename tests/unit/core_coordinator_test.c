@@ -558,6 +558,41 @@ static void who_proves_the_other_of_two_dead_outranks_it(void)
 
 /* --- live migration --- */
 
+/* The news of host 2 that vm1 has just migrated away from it. */
+static void hear_left_2(void)
+{
+	struct instance_report left = { .spec = facts.spec, .stop_reason = STOP_MIGRATED, .defined = true };
+
+	hear(&(struct core_message){ .type = MSG_REPORT, .from = 2, .n_reports = 1, .reports = &left });
+}
+
+/* Its daemon stood still since before the guest was started there: its list knows nothing of it, and nor does any other word. */
+static void a_list_of_who_stood_still_ends_no_migration(void)
+{
+	lead_3(2);
+	facts.place.joint = 3;
+	hear_report(3, "b3-1", false, INSTANCE_RUNNING);
+	lead(&facts);
+	hear_report(2, "b2-1", false, INSTANCE_ABSENT);
+	hear_report(3, "b3-1", false, INSTANCE_RUNNING);
+	live(1000);
+	CHECK_INT(place_now().owner, 2);
+	CHECK_INT(place_now().joint, 3);
+	hear_left_2();
+	CHECK_INT(place_now().owner, 3);
+	alone_end();
+	/* Long after a migration must be over a list is enough. */
+	lead_3(2);
+	facts.place.joint = 3;
+	hear_report(3, "b3-1", false, INSTANCE_RUNNING);
+	lead(&facts);
+	live(16000);
+	hear_report(3, "b3-1", false, INSTANCE_RUNNING);
+	hear_report(2, "b2-1", false, INSTANCE_ABSENT);
+	CHECK_INT(place_now().owner, 3);
+	alone_end();
+}
+
 static void a_report_of_an_earlier_run_ends_no_migration(void)
 {
 	static const struct core_member two[] = { { .nodeid = 1, .pid = 100 }, { .nodeid = 2, .pid = 100 } };
@@ -572,7 +607,7 @@ static void a_report_of_an_earlier_run_ends_no_migration(void)
 	step(&(struct core_event){ .type = EV_MEMBERS, .members = { .n = 2, .members = two } });
 	alone_present(true, 3, all_3);
 	hear_beat(3, true, term);
-	hear_report(2, "b2-1", false, INSTANCE_ABSENT);
+	hear_left_2();
 	live(1000);
 	CHECK_INT(place_now().owner, 2);
 	CHECK_INT(place_now().joint, 3);
@@ -719,6 +754,7 @@ int main(void)
 	RUN(alone_of_two_an_old_boots_proof_is_none);
 	RUN(alone_of_two_it_commits_its_intent_alone);
 	RUN(who_proves_the_other_of_two_dead_outranks_it);
+	RUN(a_list_of_who_stood_still_ends_no_migration);
 	RUN(a_report_of_an_earlier_run_ends_no_migration);
 	RUN(a_claim_of_another_instance_is_not_taken);
 	RUN(a_migration_undefines_nothing);
