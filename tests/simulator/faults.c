@@ -224,8 +224,12 @@ static void blip(struct world *w, const struct plan *plan, const struct fault *f
 		run_with_ends(w, plan, ends, 50);
 	world_side(w, host, 0);
 	/* Who is alive all the same is given the time to say so: a lie that nothing contradicts is believed. */
-	if (w->hosts[host - 1].device == DEVICE_EMPTY)
-		world_run(w, 22000);
+	if (w->hosts[host - 1].device == DEVICE_EMPTY) {
+		w->hosts[host - 1].device_may_lie = true;
+		world_run(w, 8000);
+		w->hosts[host - 1].device_may_lie = false;
+		world_run(w, 14000);
+	}
 	w->hosts[host - 1].device = DEVICE_GOOD;
 }
 

@@ -84,7 +84,7 @@ void fence_done(struct world *w, struct world_host *host, struct world_event *ev
 	struct core_host_view view;
 
 	/* What an outlet with nothing on it reads is believed, so it lies only where the membership contradicts it. */
-	if (ev->by_core && !w->hosts[ev->target].device_broken && core_host(host->core, ev->target, &view) && view.present) {
+	if (ev->by_core && w->hosts[ev->target].device_may_lie && !w->hosts[ev->target].device_broken && core_host(host->core, ev->target, &view) && view.present) {
 		ev->ok = true;
 		w->hosts[ev->target].device_lied_boot = w->hosts[ev->target].boots;
 	}

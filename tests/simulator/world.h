@@ -87,6 +87,7 @@ struct world_host {
 	uint32_t helpers;   /* grows when effects are ended */
 	bool device_broken;
 	enum device device;
+	bool device_may_lie; /* its host stays a member for long enough to contradict it */
 	uint32_t device_lied_boot; /* it said off, and this boot went on */
 	bool device_with_host; /* a BMC that loses its power with its host */
 	uint64_t off_until_ms; /* a late device: reads on until then */
