@@ -27,6 +27,10 @@ void compute_close(struct compute *compute);
 
 bool compute_server_get(struct compute *compute, const char *uuid, struct nova_server *ret);
 
+/* Servers of all projects on that host in that status, at most max. */
+bool compute_servers_get(struct compute *compute, const char *host, const char *status, struct nova_server *ret,
+			 size_t max, size_t *ret_n);
+
 /* failure.error_class is "config" when there is no such service. */
 bool compute_service_get(struct compute *compute, const char *host, struct nova_service *ret);
 

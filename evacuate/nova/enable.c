@@ -78,9 +78,12 @@ void nova_enable(const struct request *req, const struct plane_paths *paths, str
 	struct compute compute = { 0 };
 
 	report_limit(req->op, TIMEOUT_MS + WATCH_SLACK_MS, "Nova's part of this host's return");
-	if (nova_open(&compute, req, TIMEOUT_MS))
+	if (nova_open(&compute, req, TIMEOUT_MS)) {
 		service_return(&compute, req->nova.self, result);
-	else
+		if (!nova_servers_mend(&compute, req, result))
+			report_progress(req->op, "mend", compute.failure.text);
+	} else {
 		nova_result_fail(&compute, result);
+	}
 	compute_close(&compute);
 }

@@ -12,6 +12,12 @@
 void nova_start(const struct request *req, const struct plane_paths *paths, struct json_object *result);
 void nova_enable(const struct request *req, const struct plane_paths *paths, struct json_object *result);
 
+/*
+ * Servers that run on this host, and that Nova believes to be in an evacuation which has failed elsewhere since: their state is set
+ * right. The result gets their number as "mended". Nothing is started or stopped. False with compute->failure.
+ */
+bool nova_servers_mend(struct compute *compute, const struct request *req, struct json_object *result);
+
 /* compute_open with what the request says; deadline_ms counts from now. compute_close in any case. */
 bool nova_open(struct compute *compute, const struct request *req, uint64_t deadline_ms);
 

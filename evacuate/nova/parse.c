@@ -90,6 +90,24 @@ int nova_server_parse(const char *text, size_t len, struct nova_server *ret)
 	return rc;
 }
 
+int nova_servers_parse(const char *text, size_t len, struct nova_server *ret, size_t max, size_t *ret_n)
+{
+	struct json_object *root, *list;
+	size_t n = 0;
+	int rc = answer_open(text, len, "servers", &root, &list);
+
+	if (rc)
+		return rc;
+	if (!json_object_is_type(list, json_type_array))
+		rc = -EINVAL;
+	for (; !rc && n < max && n < json_object_array_length(list); n++)
+		rc = server_take(json_object_array_get_idx(list, n), &ret[n]);
+	json_object_put(root);
+	if (!rc)
+		*ret_n = n;
+	return rc;
+}
+
 /* --- services --- */
 
 static int service_take(struct json_object *obj, struct nova_service *ret)

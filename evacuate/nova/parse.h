@@ -56,6 +56,9 @@ struct nova_migrations {
 /* All return 0, -EINVAL for what is not the answer that it should be, -ENOMEM, and what their comments add. */
 int nova_server_parse(const char *text, size_t len, struct nova_server *ret);
 
+/* GET /servers/detail: at most max of them, as many as the answer has. */
+int nova_servers_parse(const char *text, size_t len, struct nova_server *ret, size_t max, size_t *ret_n);
+
 /* -ENOENT when there is no compute service of exactly that host. */
 int nova_service_parse(const char *text, size_t len, const char *host, struct nova_service *ret);
 

@@ -15,7 +15,7 @@
 #define ENABLE_DEADLINE_MS 75000
 #define ENABLE_AGAIN_MIN_MS 2000    /* while the return is not done yet */
 #define ENABLE_AGAIN_MAX_MS 30000
-#define ENABLE_LOOK_MS 300000       /* once it is: an evacuation that was late may have forced the host down after it */
+#define ENABLE_LOOK_MS 60000        /* once it is: an evacuation that was late may leave something for it to set right */
 #define ENABLE_TELL_MS 60000
 
 /* hamond's own OS_* variables, which the clean environment of a helper does not have; on its stdin, as secrets go. */
@@ -111,6 +111,9 @@ static void enable_on_line(void *user, struct helper *helper, struct json_object
 	struct nova_return *back = &d->nova;
 	const char *state = json_string_or(obj, "state", ""), *detail = json_string_or(obj, "detail", "");
 
+	if (!strcmp(json_string_or(obj, "phase", ""), "mended"))
+		daemon_note(d, "nova-return", NOTE_INFO, "An evacuation that was overtaken had left server %s, which runs here, in REBUILD: "
+			    "its state in Nova is set right", json_string_or(obj, "detail", ""));
 	if (strcmp(json_string_or(obj, "type", ""), "result") || back->answered)
 		return;
 	back->answered = true;
@@ -142,6 +145,7 @@ static void enable_begin(struct daemon *d)
 	struct json_object *input = json_object_new_object();
 
 	json_put_string(input, "op", "enable");
+	json_put_string(input, "uri", d->config->cluster.libvirt_uri);
 	nova_request_add(d, input);
 	d->nova.answered = false;
 	d->nova.due_ms = clock_boot_ms() + ENABLE_AGAIN_MAX_MS;

@@ -13,8 +13,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void server_check(const char *text, size_t size)
 {
-	struct nova_server server;
+	struct nova_server server, few[2];
+	size_t n = 0;
 
+	(void)nova_servers_parse(text, size, few, 2, &n);
+	if (n > 2)
+		abort();
 	if (nova_server_parse(text, size, &server))
 		return;
 	STRING(server.name);

@@ -123,6 +123,9 @@ class Cloud:
             told = recorded("version")
             told["version"]["version"] = self.maximum
             return 200, told
+        if path.startswith("/v2.1/servers/detail?all_tenants=1&limit=20&status=REBUILD&host="):
+            on = self.server["OS-EXT-SRV-ATTR:host"] == path.split("=")[-1] and self.server["status"] == "REBUILD"
+            return 200, {"servers": [self.server] if on else []}
         if path.startswith("/v2.1/servers/") and path[-36:] in (SERVER, OTHER):
             self.server["id"] = path[-36:]
             for migration in self.migrations:
@@ -461,6 +464,37 @@ class ApiTest(unittest.TestCase):
         self.assertEqual(self.cloud.asked("PUT"), [{"forced_down": False}, {"status": "enabled"}])
         self.assertEqual(self.enable()["state"], "enabled")
         self.assertEqual(len(self.cloud.asked("PUT")), 2)
+
+    def overtaken(self):
+        """As it was measured: it runs on h1, whose evacuation was ended in the record of an older one, which has failed since."""
+        del self.cloud.migrations[:]
+        self.cloud.migration(1, "h3", "failed", source="h2")
+        self.cloud.migration(2, "h1", "accepted", source="h2")
+        self.cloud.put(host="h1", status="REBUILD", task="rebuilding")
+
+    def test_a_rebuild_that_was_overtaken(self):
+        self.overtaken()
+        self.enable()
+        self.assertEqual(self.cloud.actions("os-resetState"), [{"state": "active"}])
+        self.enable()
+        self.assertEqual(len(self.cloud.actions("os-resetState")), 1)
+
+    def test_a_rebuild_that_may_go_on(self):
+        self.overtaken()
+        for change in ({"status": "accepted"}, {"status": "done"}, {"status": "failed", "dest_compute": "h1"}):
+            self.cloud.migrations[0].update(change)
+            self.enable()
+        self.overtaken()
+        self.cloud.migrations[-1]["status"] = "migrating"
+        self.enable()
+        del self.cloud.migrations[:]
+        self.enable()
+        self.overtaken()
+        self.cloud.server["id"] = OTHER  # which does not run here
+        for migration in self.cloud.migrations:
+            migration["instance_uuid"] = OTHER
+        self.enable()
+        self.assertEqual(self.cloud.actions("os-resetState"), [])
 
     def test_it_waits_for_what_moves_away(self):
         self.evacuated()

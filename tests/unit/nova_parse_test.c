@@ -107,6 +107,24 @@ static void odd_servers(void)
 	CHECK(!strncmp(server.fault, "a b", 3) && !strcmp(server.fault + NOVA_TEXT_SIZE - 3, "\xc3\xa4"));
 }
 
+static void lists_of_servers(void)
+{
+	static const char two[] = "{\"servers\":[{\"id\":\"" S1 "\",\"status\":\"REBUILD\"},"
+				  "{\"id\":\"" S2 "\",\"status\":\"REBUILD\"}]}";
+	struct nova_server list[2] = { 0 };
+	size_t n = 7;
+
+	CHECK_INT(nova_servers_parse(two, strlen(two), list, 2, &n), 0);
+	CHECK_INT(n, 2);
+	CHECK_STR(list[1].id, S2);
+	CHECK_INT(nova_servers_parse(two, strlen(two), list, 1, &n), 0);
+	CHECK_INT(n, 1);
+	CHECK_INT(nova_servers_parse("{\"servers\":[]}", 14, list, 2, &n), 0);
+	CHECK_INT(n, 0);
+	CHECK_INT(nova_servers_parse("{\"servers\":[7]}", 15, list, 2, &n), -EINVAL);
+	CHECK_INT(nova_servers_parse("{\"servers\":7}", 13, list, 2, &n), -EINVAL);
+}
+
 static void services(void)
 {
 	static const char *const versions[] = { "services_2.53", "services_2.79", "services_2.93" };
@@ -257,6 +275,7 @@ int main(void)
 {
 	RUN(servers);
 	RUN(odd_servers);
+	RUN(lists_of_servers);
 	RUN(services);
 	RUN(migrations);
 	RUN(versions);
