@@ -9,6 +9,7 @@ As a program: cloud.py up [--hosts N] [--stage STAGE] | enter [COMMAND..] | down
 """
 import argparse
 import hashlib
+import inspect
 import os
 import shutil
 import subprocess
@@ -27,7 +28,7 @@ SERVICES = ["corosync", "libvirtd", "hamond", "nova"]  # what a host of a lab wi
 UWSGI = ["uwsgi-core", "--plugin", "python3", "--master", "--lazy-apps", "--no-orphans", "--die-on-term", "--enable-threads",
          "--buffer-size", "65535", "--add-header", "Connection: close", "--disable-logging", "--listen", "100"]
 CONTROL = ("nova-conductor", "nova-scheduler", "nova-api")
-# What the seed depends on besides these files; the distribution's security updates change its tables at times.
+# What the seed depends on besides our own code; the distribution's security updates change its tables at times.
 SEED_PACKAGES = ("mariadb-server-core", "python3-keystone", "python3-placement", "python3-glance", "python3-nova")
 
 
@@ -48,6 +49,7 @@ class Cloud(Host):
         self.folder = os.path.join(lab.folder, "hosts", self.name)
         self.address = cloudconf.ADDRESS
         self.times = []
+        self._daemons = {}  # name -> (pid, started)
         self._client = None
 
     def _mark(self, what):
@@ -100,7 +102,8 @@ class Cloud(Host):
 
     def service(self, name, *words, **environment):
         """Start one of the cloud's daemons."""
-        return self.spawn(list(words), self.log_of(name), environment)
+        pid = self.spawn(list(words), self.log_of(name), environment)
+        self._daemons[name] = pid, spaces.start_time(pid)
 
     def _tcp(self, port, timeout=120):
         wait_until("port %d of the cloud answers" % port, lambda: self.run(
@@ -131,11 +134,9 @@ class Cloud(Host):
         return self.run(["mariadb", "--no-defaults", "-S", cloudconf.SOCKET, "-u", "root", "-N", "-B"], 60, check, stdin=text)
 
     def _seed_folder(self):
-        """One for each version of what fills the databases."""
+        """One for each way of filling the databases."""
         told = subprocess.run(["dpkg-query", "-W"] + list(SEED_PACKAGES), capture_output=True, text=True, check=True).stdout
-        for name in ("cloud.py", "cloudconf.py"):
-            with open(os.path.join(HERE, name)) as text:
-                told += text.read()
+        told += inspect.getsource(cloudconf) + inspect.getsource(Cloud._mariadb) + inspect.getsource(Cloud._database_make)
         return os.path.join(self._cache, "seed-" + hashlib.sha256(told.encode()).hexdigest()[:16])
 
     SEEDED = ("/var/lib/mysql", "/etc/keystone/fernet-keys", "/etc/keystone/credential-keys")
@@ -161,14 +162,16 @@ class Cloud(Host):
         os.rename(fresh, seed)
         self._mariadb()
 
-    def _database_make(self):
-        def do(*words):
-            done = self.run(list(words), 300, check=False)
-            with open(self.path("/var/log/openstack/setup.log"), "a") as log:
-                log.write("$ %s\n%s%s" % (" ".join(words), done.stdout, done.stderr))
-            if done.returncode:
-                raise LabError("%s: exit %d\n%s" % (" ".join(words), done.returncode, (done.stdout + done.stderr)[-2000:]))
+    def _do(self, *words):
+        """One step of making the cloud."""
+        done = self.run(list(words), 300, check=False)
+        with open(self.path("/var/log/openstack/setup.log"), "a") as log:
+            log.write("$ %s\n%s%s" % (" ".join(words), done.stdout, done.stderr))
+        if done.returncode:
+            raise LabError("%s: exit %d\n%s" % (" ".join(words), done.returncode, (done.stdout + done.stderr)[-2000:]))
 
+    def _database_make(self):
+        do = self._do
         do("mariadb-install-db", "--no-defaults", "--user=root", "--datadir=/var/lib/mysql", "--skip-test-db",
            "--auth-root-authentication-method=normal", "--innodb-log-file-size=16M")
         self._mariadb()
@@ -201,10 +204,24 @@ class Cloud(Host):
 
     # the services
 
-    def _keystone_up(self):
+    def start_keystone(self):
         self.service("keystone", *UWSGI, "--http-socket", "0.0.0.0:5000", "--wsgi-file", "/usr/bin/keystone-wsgi-public",
                      "--processes", "2", "--threads", "4", "--procname", "keystone",
                      OS_KEYSTONE_CONFIG_FILES="/etc/keystone/keystone.conf")
+
+    def keystone_renew(self):
+        """New keys: every token that was given until now is void."""
+        spaces.kill_wait(*self._daemons["keystone"])
+        wait_until("its workers have ended too", lambda: self.run(["bash", "-c", "! exec 3<>/dev/tcp/127.0.0.1/5000"],
+                                                                  check=False).returncode == 0)
+        self.run("rm -r /etc/keystone/fernet-keys")
+        self._do("keystone-manage", "--config-file", "/etc/keystone/keystone.conf", "fernet_setup",
+                 "--keystone-user", "root", "--keystone-group", "root")
+        self.start_keystone()
+        self._tcp(5000)
+
+    def _keystone_up(self):
+        self.start_keystone()
         self.service("placement", *UWSGI, "--http-socket", "0.0.0.0:8778", "--wsgi-file", "/usr/bin/placement-api",
                      "--processes", "1", "--threads", "4", "--procname", "placement",
                      OS_PLACEMENT_CONFIG_DIR="/etc/placement")

@@ -43,8 +43,6 @@ class Inside:
 
 
 class Nova:
-    """calls: [(method, path, status)] of everything asked here."""
-
     def __init__(self, cloud):
         self.cloud = cloud
         self._inside = Inside(cloud.pid)
@@ -71,8 +69,16 @@ class Nova:
         return headers["X-Subject-Token"]
 
     def ask(self, method, path, body=None, service="compute", microversion=MICROVERSION, data=None):
-        """(status, parsed JSON or None)."""
-        self._token = self._token or self._login()
+        """(status, parsed JSON or None). A token that has ended is renewed once."""
+        for fresh in (False, True):
+            if fresh or not self._token:
+                self._token = self._login()
+            status, told = self._ask(method, path, body, service, microversion, data)
+            if status != 401:
+                break
+        return status, told
+
+    def _ask(self, method, path, body, service, microversion, data):
         headers = {"X-Auth-Token": self._token,
                    "Content-Type": "application/octet-stream" if data is not None else "application/json"}
         if service == "compute":
@@ -193,8 +199,9 @@ class Server(guests.Guest):
         super().__init__(nova.cloud.lab, told["OS-EXT-SRV-ATTR:instance_name"], "", self._witness, domain_uuid=told["id"])
 
     def _witness(self):
-        """Nova's overlay names its base by the hosts' path, so it is read where that is one: in the cloud's namespaces."""
-        done = self.nova.cloud.run(["bash", "-c", "t=$(mktemp) && qemu-img dd -U -f qcow2 -O raw bs=512 count=2 if=$0 of=$t "
+        """Nova's overlay names its base by the hosts' path, so it is read where that is one: in the cloud or a host."""
+        there = next(host for host in [self.nova.cloud] + self.lab.hosts if host.alive())
+        done = there.run(["bash", "-c", "t=$(mktemp) && qemu-img dd -U -f qcow2 -O raw bs=512 count=2 if=$0 of=$t "
                                     "&& cat $t; s=$?; rm -f $t; exit $s", self.path], text=False)
         return guests.witness_parse(done.stdout)
 

@@ -18,8 +18,6 @@ def row(number, text, why_not=None):
     return Row(number, text, why_not)
 
 
-NOVA = "hamon does not speak to Nova yet"
-
 ROWS = [
     row(1, "A host loses power, its BMC lives: read back as off, then each protected guest starts once."),
     row(2, "A host loses power and its BMC with it: time is no proof; a second device or a person is."),
@@ -42,10 +40,10 @@ ROWS = [
     row(18, "More than half of the hosts vanish at once: the brake holds until a person releases it."),
     row(19, "A rack of two among ten: both recovered, within limits and capacity.",
         "ten real hosts are too much for one small machine; the simulator has them"),
-    row(20, "The cloud's control plane is dead, the hosts live: no fencing.", NOVA),
-    row(21, "Nova fails in the middle: read before anything is repeated.", NOVA),
-    row(22, "The answer to an accepted evacuate is lost: no second one.", NOVA),
-    row(23, "Nova's token is revoked: one new login, then hold.", NOVA),
+    row(20, "The cloud's control plane is dead, the hosts live: no fencing."),
+    row(21, "Nova fails in the middle: read before anything is repeated."),
+    row(22, "The answer to an accepted evacuate is lost: no second one."),
+    row(23, "Nova's token is revoked: one new login, then hold."),
     row(24, "The coordinator dies between the intent and the fencing: the next one goes on."),
     row(25, "The coordinator dies between the fencing and its record: confirmed anew, then on."),
     row(26, "The coordinator dies among the starts: each guest starts once."),
@@ -69,7 +67,7 @@ ROWS = [
         "there is one version yet; the simulator mixes protocols"),
 ]
 
-Test = collections.namedtuple("Test", "file name numbers long")
+Test = collections.namedtuple("Test", "file name numbers long nova")
 
 
 def _marks(decorators):
@@ -82,7 +80,7 @@ def _marks(decorators):
 
 
 def tests(folder=os.path.dirname(os.path.abspath(__file__))):
-    """Every test of the lab that names a row, in the order of the files."""
+    """Every test of the lab that names a row, in the order of the files. Those of test_nova.py need tests/nova."""
     found = []
     for path in sorted(glob.glob(os.path.join(folder, "test_*.py"))):
         with open(path) as text:
@@ -92,7 +90,8 @@ def tests(folder=os.path.dirname(os.path.abspath(__file__))):
                 marks = list(_marks(node.decorator_list))
                 numbers = [number for name, words in marks if name == "scenario" for number in words]
                 if numbers:
-                    found.append(Test(os.path.basename(path), node.name, numbers, any(name == "long" for name, _ in marks)))
+                    found.append(Test(os.path.basename(path), node.name, numbers, any(name == "long" for name, _ in marks),
+                                      os.path.basename(path) == "test_nova.py"))
     return found
 
 
@@ -104,7 +103,8 @@ def table(found):
         covered += bool(mine)
         lines.append("%2d  %s" % (entry.number, entry.text))
         for test in mine:
-            lines.append("      %s%s" % (test.name, "  (only with --long)" if test.long else ""))
+            lines.append("      %s%s%s" % (test.name, "  (only with --long)" if test.long else "",
+                                           "  (only by tests/nova)" if test.nova else ""))
         if not mine:
             lines.append("      no test here: %s" % (entry.why_not or "NONE YET"))
     lines.append("")

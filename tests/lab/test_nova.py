@@ -11,6 +11,7 @@ import pytest
 from cluster import LONG
 from spaces import wait_until
 
+TRACE = "/var/log/hamon-trace"
 HAMON = {"cluster": {"control_plane": "nova"}, "nova": {"cloud": "lab"}}
 pytestmark = [pytest.mark.nova, pytest.mark.lab(boot=False, services=cloud_module.SERVICES, hamon=HAMON)]
 
@@ -103,6 +104,7 @@ def check_moved(cluster, *moved):
         assert evacuations == [("h1", host, "done")], evacuations
 
 
+@pytest.mark.scenario(1, 32)
 def test_host_loses_power_and_returns(cluster, cloud):
     nova = cloud.nova
     a1, a2, off, b1 = add(cluster, a1="h1", a2="h1", off="h1", b1="h2")
@@ -148,6 +150,7 @@ def half_way(cluster, *guests):
                      == ["accepted"])
 
 
+@pytest.mark.scenario(21)
 def test_api_is_down_for_a_while_in_the_middle(cluster, cloud):
     a1, a2 = add(cluster, a1="h1", a2="h1")
     half_way(cluster, a1, a2)
@@ -160,6 +163,7 @@ def test_api_is_down_for_a_while_in_the_middle(cluster, cloud):
     check_moved(cluster, a1, a2)
 
 
+@pytest.mark.scenario(21, 26)
 def test_hamond_dies_in_the_middle(cluster, cloud):
     """Whoever takes over finds the evacuations that were asked for, and asks for no second one."""
     a1, a2, a3 = add(cluster, a1="h1", a2="h1", a3="h1")
@@ -173,6 +177,7 @@ def test_hamond_dies_in_the_middle(cluster, cloud):
     check_moved(cluster, a1, a2, a3)
 
 
+@pytest.mark.scenario(41)
 def test_server_is_deleted_in_the_middle(cluster, cloud):
     a1, a2 = add(cluster, a1="h1", a2="h1")
     half_way(cluster, a1, a2)
@@ -185,6 +190,7 @@ def test_server_is_deleted_in_the_middle(cluster, cloud):
     assert cluster.incident("h1")["state"] != "closed"
 
 
+@pytest.mark.scenario(38)
 def test_a_host_that_nova_refuses_is_no_target(cluster, cloud):
     """A person has disabled h2's compute service: both servers end on h3, and h2 keeps the person's word."""
     a1, a2 = add(cluster, a1="h1", a2="h1")
@@ -194,3 +200,41 @@ def test_a_host_that_nova_refuses_is_no_target(cluster, cloud):
     check_moved(cluster, a1, a2)
     assert a1.hosts() == a2.hosts() == ["h3"]
     assert service(cloud, "h2") == ("disabled", False, "new memory")
+
+
+@pytest.mark.scenario(20)
+def test_the_control_plane_is_dead(cluster, cloud):
+    """The whole cloud loses its power: no host is suspected, and what was up stays up."""
+    a1, a2 = add(cluster, a1="h1", a2="h2")
+    cloud.power_off()
+    time.sleep(20)
+    assert cluster.incidents() == [] and (a1.hosts(), a2.hosts()) == (["h1"], ["h2"])
+    assert len(cluster.lab.alive_hosts()) == 3
+    cluster.wait_settled()
+
+
+@pytest.mark.scenario(22)
+@pytest.mark.lab(hamon=dict(HAMON, nova={"cloud": "lab", "timeout": "3s"}), environment={"HAMON_TRACE": TRACE})
+def test_the_answer_to_an_evacuation_is_lost(cluster, cloud):
+    """Nova takes longer to accept than hamon waits for one answer; it is asked once all the same."""
+    (a1,) = add(cluster, a1="h1")
+    cloud.sql("CREATE TRIGGER nova.slow BEFORE INSERT ON migrations FOR EACH ROW SET @slept = SLEEP(6);")
+    cluster.host("h1").power_off()
+    cluster.wait_closed("h1")
+    check_moved(cluster, a1)
+    phases = [line.split()[3] for host in cluster.lab.alive_hosts() for line in host.read(TRACE).splitlines()
+              if " start %s " % a1.name in line]
+    assert phases.count("evacuate") == phases.count("answer-lost") == 1, phases
+
+
+@pytest.mark.scenario(23)
+def test_the_token_is_revoked_in_the_middle(cluster, cloud):
+    """Keystone's keys are new, so every token has ended: a new login, and on."""
+    a1, a2 = add(cluster, a1="h1", a2="h1")
+    half_way(cluster, a1, a2)
+    cloud.kill("nova-api")  # it remembers tokens
+    cloud.keystone_renew()
+    cloud.start_control("nova-api")
+    cloud.thaw("nova-scheduler")
+    cluster.wait_closed("h1")
+    check_moved(cluster, a1, a2)
