@@ -19,7 +19,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import cloudconf
 import nova
-import spaces
 from lab import Host, Lab, LabError, wait_until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -49,7 +48,6 @@ class Cloud(Host):
         self.folder = os.path.join(lab.folder, "hosts", self.name)
         self.address = cloudconf.ADDRESS
         self.times = []
-        self._daemons = {}  # name -> (pid, started)
         self._client = None
 
     def _mark(self, what):
@@ -102,8 +100,7 @@ class Cloud(Host):
 
     def service(self, name, *words, **environment):
         """Start one of the cloud's daemons."""
-        pid = self.spawn(list(words), self.log_of(name), environment)
-        self._daemons[name] = pid, spaces.start_time(pid)
+        return self.spawn(list(words), self.log_of(name), environment)
 
     def _tcp(self, port, timeout=120):
         wait_until("port %d of the cloud answers" % port, lambda: self.run(
@@ -204,24 +201,16 @@ class Cloud(Host):
 
     # the services
 
-    def start_keystone(self):
-        self.service("keystone", *UWSGI, "--http-socket", "0.0.0.0:5000", "--wsgi-file", "/usr/bin/keystone-wsgi-public",
-                     "--processes", "2", "--threads", "4", "--procname", "keystone",
-                     OS_KEYSTONE_CONFIG_FILES="/etc/keystone/keystone.conf")
-
     def keystone_renew(self):
         """New keys: every token that was given until now is void."""
-        spaces.kill_wait(*self._daemons["keystone"])
-        wait_until("its workers have ended too", lambda: self.run(["bash", "-c", "! exec 3<>/dev/tcp/127.0.0.1/5000"],
-                                                                  check=False).returncode == 0)
         self.run("rm -r /etc/keystone/fernet-keys")
         self._do("keystone-manage", "--config-file", "/etc/keystone/keystone.conf", "fernet_setup",
                  "--keystone-user", "root", "--keystone-group", "root")
-        self.start_keystone()
-        self._tcp(5000)
 
     def _keystone_up(self):
-        self.start_keystone()
+        self.service("keystone", *UWSGI, "--http-socket", "0.0.0.0:5000", "--wsgi-file", "/usr/bin/keystone-wsgi-public",
+                     "--processes", "2", "--threads", "4", "--procname", "keystone",
+                     OS_KEYSTONE_CONFIG_FILES="/etc/keystone/keystone.conf")
         self.service("placement", *UWSGI, "--http-socket", "0.0.0.0:8778", "--wsgi-file", "/usr/bin/placement-api",
                      "--processes", "1", "--threads", "4", "--procname", "placement",
                      OS_PLACEMENT_CONFIG_DIR="/etc/placement")
@@ -239,6 +228,19 @@ class Cloud(Host):
             self._tcp(port)
 
     # the hosts' part
+
+    def up_with_hosts(self):
+        """For a lab whose hosts are off (Lab.up(boot=False)): the cloud, its hosts beside it, and then their nova-computes."""
+        members = self.lab.members
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            hosts = pool.submit(lambda: self.lab.each(lambda host: host.boot(
+                [service for service in self.lab.services if service != "nova"]), members))
+            self.up()
+            hosts.result()
+        for host in members:
+            host.start("nova")
+        self.wait_computes(members)
+        return self
 
     @property
     def nova(self):
@@ -297,21 +299,6 @@ def compute_disk(lab, host):
         host.write("/etc/hosts", host.read("/etc/hosts") + "%s cloud\n" % cloudconf.ADDRESS)
 
 
-def with_computes(lab):
-    """Bring up the cloud of a lab whose hosts are off (Lab.up(boot=False)), and then its hosts; returns the cloud."""
-    cloud = Cloud(lab)
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        # All but nova-compute, which needs the cloud, boots beside it.
-        hosts = pool.submit(lambda: lab.each(lambda host: host.boot(
-            [service for service in lab.services if service != "nova"]), lab.members))
-        cloud.up()
-        hosts.result()
-    for host in lab.members:
-        host.start("nova")
-    cloud.wait_computes(lab.members)
-    return cloud
-
-
 def attach():
     cloud = Cloud(Lab.attach())
     cloud.times, cloud._began = [], time.monotonic()
@@ -333,7 +320,7 @@ def main(argv):
         lab = Lab(hosts=said.hosts, stage=said.stage and os.path.abspath(said.stage), services=services, what="a cloud")
         try:
             lab.up(boot=False)
-            cloud = with_computes(lab)
+            cloud = Cloud(lab).up_with_hosts()
         except BaseException:
             lab.keep_files = True
             lab.down()

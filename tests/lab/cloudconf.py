@@ -59,7 +59,6 @@ def keystone():
         "fernet_tokens": {"key_repository": "/etc/keystone/fernet-keys"},
         "credential": {"key_repository": "/etc/keystone/credential-keys"},
         "identity": {"password_hash_rounds": 4},
-        "cache": {"enabled": "true", "backend": "dogpile.cache.memory"},
     })
 
 

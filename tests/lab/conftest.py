@@ -58,7 +58,7 @@ def cluster(request):
     import cluster as cluster_module
     from lab import Lab
     options = {}
-    for marker in request.node.iter_markers("lab"):
+    for marker in reversed(list(request.node.iter_markers("lab"))):  # the test's own word is the last
         options.update(marker.kwargs)
     boot = options.pop("boot", True)
     with Lab(stage=stage(), what=request.node.name, wait=3600, **options) as lab:

@@ -45,8 +45,12 @@ class Inside:
 class Nova:
     def __init__(self, cloud):
         self.cloud = cloud
-        self._inside = Inside(cloud.pid)
+        self._inside = None
         self._token = None
+
+    def _call(self, *words):
+        self._inside = self._inside or Inside(self.cloud.pid)
+        return self._inside.do(self._http, *words)
 
     def _http(self, service, method, path, body, headers):
         # Its own address answers also while its cables are pulled.
@@ -62,8 +66,8 @@ class Nova:
         scope = {"project": {"name": "admin", "domain": {"id": "default"}}}
         user = {"name": cloudconf.USER, "domain": {"id": "default"}, "password": cloudconf.PASSWORD}
         body = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}}
-        status, headers, told = self._inside.do(self._http, "identity", "POST", "/auth/tokens", json.dumps(body),
-                                                {"Content-Type": "application/json"})
+        status, headers, told = self._call("identity", "POST", "/auth/tokens", json.dumps(body),
+                                          {"Content-Type": "application/json"})
         if status != 201:
             raise ApiError("login", status, told[:500])
         return headers["X-Subject-Token"]
@@ -83,8 +87,8 @@ class Nova:
                    "Content-Type": "application/octet-stream" if data is not None else "application/json"}
         if service == "compute":
             headers["OpenStack-API-Version"] = "compute " + microversion
-        status, _, told = self._inside.do(self._http, service, method, path,
-                                          data if data is not None else body and json.dumps(body), headers)
+        status, _, told = self._call(service, method, path, data if data is not None else body and json.dumps(body),
+                                     headers)
         try:
             return status, json.loads(told) if told else None
         except ValueError:
