@@ -119,7 +119,9 @@ static bool host_commit(struct world *w, const struct host_fact *fact)
 
 	if (!is_newer(fact->version, host->fact.version))
 		return false;
-	if (fact->state == HOST_LOST && old.fact.state != HOST_LOST)
+	/* That its certificate is void is no new loss: it is a member. */
+	if (fact->state == HOST_LOST && old.fact.state != HOST_LOST &&
+	    (old.fact.state != HOST_DEAD || old.fact.epoch != fact->epoch))
 		host->lost_ms = w->now_ms;
 	if (fact->state == HOST_ADMITTED || fact->state == HOST_LEFT)
 		host->lost_ms = 0;
