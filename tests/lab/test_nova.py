@@ -244,3 +244,32 @@ def test_every_token_is_void_in_the_middle(cluster, cloud):
         assert [cloud.nova.state(guest.uuid)] == [("ACTIVE", None, host) for host in guest.hosts()]
         # The first stays open for ever, and is older than the one that brought it there.
         assert sorted(one["status"] for one in cloud.nova.migrations(guest.uuid)) in (["accepted", "done"], ["done"])
+
+
+@pytest.mark.lab(hosts=5, hamon=dict(HAMON, cluster=dict(HAMON["cluster"], max_failed_hosts="2")))
+def test_target_dies_with_the_request_in_its_queue(cluster, cloud):
+    """Another host takes over. When the first target is back, its nova-compute carries the old request out: the gate refuses
+    the start, and the server's state in Nova, which that spoils, is set right."""
+    nova = cloud.nova
+    (a1,) = add(cluster, a1="h1")
+    half_way(cluster, a1)
+    target = nova.migrations(a1.uuid)[0]["dest_compute"]
+    cluster.host(target).freeze("nova-compute")
+    cloud.thaw("nova-scheduler")
+    time.sleep(4)  # the scheduler's choice is in the frozen one's queue now; nothing outside of it shows that
+    assert nova.state(a1.uuid) == ("REBUILD", "rebuilding", "h1")
+    cluster.host(target).power_off()
+    cluster.wait_closed("h1")
+    cluster.expect("moved", a1.name)
+    cluster.wait_running(a1.name, on={"h2", "h3", "h4", "h5"} - {target})
+    (host,) = a1.hosts()
+    assert nova.state(a1.uuid) == ("ACTIVE", None, host)
+    before = a1.wait_beating()
+
+    cluster.host(target).boot()
+    cluster.wait_settled()
+    cluster.wait("the old request is carried out, and refused", lambda: (target, "failed") in [
+        (one["dest_compute"], one["status"]) for one in nova.migrations(a1.uuid)], LONG)
+    cluster.wait("Nova knows again that it runs", lambda: nova.state(a1.uuid) == ("ACTIVE", None, host), LONG)
+    cluster.wait("the target takes servers again", lambda: service(cloud, target) == ("enabled", False, None), LONG)
+    assert a1.hosts() == [host] and a1.wait_beating().nonce == before.nonce
