@@ -61,6 +61,9 @@ static void order_check(const struct check *c, const char *name, uint64_t value,
 		 (int)(key - name), name, key, must, least_text, is, line ? "" : " (its default)");
 }
 
+/* An evacuation that stands still is given up after 45 s, and asked for anew: evacuate/nova/start.c. */
+#define NOVA_START_TIMEOUT_MIN_MS 60000
+
 static void limits_check(const struct check *c)
 {
 	const struct hamon_config *config = c->config;
@@ -76,6 +79,9 @@ static void limits_check(const struct check *c)
 		    config->storage.beacon_interval_ms + config->storage.probe_timeout_ms);
 	order_check(c, "fencing retry_backoff_max", config->fencing.retry_backoff_max_ms,
 		    "the retry_backoff", "fencing retry_backoff", config->fencing.retry_backoff_ms);
+	if (config->cluster.control_plane == CONFIG_PLANE_NOVA)
+		order_check(c, "evacuation start_timeout", config->evacuation.start_timeout_ms,
+			    "Nova's way, with a rescue on it", "cluster control_plane", NOVA_START_TIMEOUT_MIN_MS);
 	if (config->hosts_count && config->cluster.max_failed_hosts >= config->hosts_count)
 		WARN(c, key_line(c, "cluster max_failed_hosts"),
 		     "[cluster] max_failed_hosts: with %" PRIu64
