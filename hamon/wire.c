@@ -110,7 +110,7 @@ static const struct field message_fields[] = {
 	U64(core_message, commit), U64(core_message, facts_term), BOOL(core_message, blank),
 	BOOL(core_message, replace),
 	U32(core_message, to), BOOL(core_message, full), TEXT(core_message, uuid),
-	U64(core_message, generation), BOOL(core_message, ok), BOOL(core_message, retry_elsewhere),
+	U64(core_message, generation), BOOL(core_message, ok), BOOL(core_message, deleted),
 	BOOL(core_message, migrate), TEXT(core_message, text), U64(core_message, request_id),
 	U32(core_message, request_origin), TEXT(core_message, code), TEXT(core_message, hint),
 	BOOL(core_message, guests_run), END

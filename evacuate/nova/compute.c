@@ -218,6 +218,28 @@ bool compute_server_get(struct compute *compute, const char *uuid, struct nova_s
 	return rc ? unreadable(compute, rc, "server") : true;
 }
 
+bool compute_server_is_deleted(struct compute *compute, const char *uuid, bool *ret)
+{
+	char path[PATH_SIZE];
+	struct call call = { .method = "GET", .path = path };
+	struct nova_server server;
+	struct http_answer answer;
+	size_t n = 0;
+	int rc;
+
+	snprintf(path, sizeof(path), "/servers/detail?all_tenants=1&deleted=True&limit=2&uuid=%s", uuid);
+	if (!call_run(compute, &call, &answer))
+		return false;
+	rc = nova_servers_parse(answer.body, answer.len, &server, 1, &n);
+	http_answer_free(&answer);
+	if (!rc && n && strcmp(server.id, uuid))
+		rc = -EINVAL;
+	if (rc)
+		return unreadable(compute, rc, "list of deleted servers");
+	*ret = n && !strcmp(server.status, "DELETED");
+	return true;
+}
+
 bool compute_servers_get(struct compute *compute, const char *host, const char *status, struct nova_server *ret,
 			 size_t max, size_t *ret_n)
 {

@@ -27,6 +27,12 @@ void compute_close(struct compute *compute);
 
 bool compute_server_get(struct compute *compute, const char *uuid, struct nova_server *ret);
 
+/*
+ * Whether Nova lists that very server as deleted: a 404 alone may as well come from another region. False (a failure) also when it
+ * lists it as something else; *ret is then unchanged.
+ */
+bool compute_server_is_deleted(struct compute *compute, const char *uuid, bool *ret);
+
 /* Servers of all projects on that host in that status, at most max. */
 bool compute_servers_get(struct compute *compute, const char *host, const char *status, struct nova_server *ret,
 			 size_t max, size_t *ret_n);

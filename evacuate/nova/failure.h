@@ -9,7 +9,7 @@
 #define NOVA_FAILURE_SIZE 1800
 
 struct nova_failure {
-	const char *error_class; /* static: auth, api, config, gone, conflict, timeout */
+	const char *error_class; /* static: auth, api, config, gone, conflict, timeout; start.c adds some */
 	unsigned int status;     /* of the answer, 0 without one */
 	bool lost;               /* the request may have had its effect all the same */
 	char text[NOVA_FAILURE_SIZE];

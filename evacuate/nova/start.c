@@ -351,12 +351,24 @@ static enum turn here(struct start *start)
 	return TURN_AGAIN;
 }
 
+/* Nova answers 404: that is the end of the server only when Nova itself has it among the deleted ones. */
+static enum turn missing(struct start *start)
+{
+	struct nova_failure not_found = start->compute.failure;
+	bool deleted = false;
+
+	if (compute_server_is_deleted(&start->compute, start->req->uuid, &deleted) && deleted)
+		return FAIL(start, "deleted", "Nova has deleted it: %s", start->req->uuid);
+	start->compute.failure = not_found;
+	return fail(start);
+}
+
 static enum turn turn(struct start *start)
 {
 	const struct nova_server *server = &start->server;
 
 	if (!truth_read(start))
-		return fail(start);
+		return start->compute.failure.status == 404 ? missing(start) : fail(start);
 	if (!server->host_shown)
 		return FAIL(start, "auth", "Nova does not show these credentials the hosts of servers: they need the role admin");
 	if (!strcmp(server->status, "DELETED") || !strcmp(server->status, "SOFT_DELETED") ||

@@ -187,7 +187,7 @@ struct core_message {
 	char uuid[CORE_UUID_SIZE];
 	uint64_t generation;
 	bool ok;
-	bool retry_elsewhere;            /* RESULT: another host may do better */
+	bool deleted;                    /* RESULT: not ok, for the control plane says that it has deleted it */
 	bool migrate;                    /* CLAIM */
 	const struct instance_report *claim; /* CLAIM of an unknown instance, else NULL */
 	char text[CORE_TEXT_SIZE];
@@ -297,7 +297,7 @@ struct core_event {
 			uint64_t op;
 			bool ok;
 			bool stopped;            /* ok, and stopped by hand before it was verified */
-			bool retry_elsewhere;
+			bool deleted;            /* not ok, and the control plane says that it has deleted it */
 			char detail[CORE_TEXT_SIZE];
 		} start;
 		struct {

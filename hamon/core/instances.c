@@ -416,6 +416,13 @@ void instance_result_receive(struct core *core, const struct core_message *msg)
 			   inst->spec.name, target->config.name, msg->text);
 		return;
 	}
+	if (msg->deleted) {
+		inst->spec.deleted = true;
+		stage_spec(core, inst);
+		note_stage(core, "instance-undefined", NOTE_NOTICE, inst->place.incident, target, inst,
+			   "%s is protected no more: %s", inst->spec.name, msg->text);
+		return;
+	}
 	note_stage(core, "instance-failed", NOTE_WARNING, inst->place.incident, target, inst,
 		   "%s did not start on %s: %s", inst->spec.name, target->config.name, msg->text);
 	inst->tried |= UINT32_C(1) << slot;

@@ -150,7 +150,7 @@ static void result_send(struct core *core, struct instance *inst)
 	text_copy(msg->uuid, sizeof(msg->uuid), inst->spec.uuid);
 	msg->generation = inst->job_generation;
 	msg->ok = inst->job == JOB_DONE;
-	msg->retry_elsewhere = inst->job_retry_elsewhere;
+	msg->deleted = inst->job_deleted;
 	text_copy(msg->text, sizeof(msg->text), inst->job_text);
 }
 
@@ -182,7 +182,7 @@ void member_start_result(struct core *core, const struct core_event *event)
 		return;
 	inst->job_op = 0;
 	inst->job = event->start.ok ? JOB_DONE : JOB_FAILED;
-	inst->job_retry_elsewhere = event->start.retry_elsewhere;
+	inst->job_deleted = !event->start.ok && event->start.deleted;
 	text_copy(inst->job_text, sizeof(inst->job_text), event->start.detail);
 	if (event->start.ok && core->self >= 0)
 		inst->state[core->self] = INSTANCE_RUNNING;

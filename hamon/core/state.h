@@ -106,7 +106,7 @@ struct instance {
 	uint64_t job_generation;
 	uint64_t job_op;
 	bool job_begun; /* only verified any more: takes no start's place */
-	bool job_retry_elsewhere;
+	bool job_deleted;
 	char job_text[CORE_TEXT_SIZE];
 	uint64_t told_ms;                /* when its result was sent last */
 	uint64_t inspect_op;

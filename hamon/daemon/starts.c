@@ -31,6 +31,7 @@ struct start_op {
 	bool answered;
 	bool started;     /* the second helper is at work */
 	bool stopped;     /* by hand, before it was verified; or as it was to be */
+	bool deleted;     /* says the control plane */
 	bool wish_stopped; /* Nova moves it, and it is to stay off */
 	uint64_t began_ms;
 	char verdict[16];
@@ -45,7 +46,7 @@ static void op_unlink(struct start_op *op)
 		}
 }
 
-static void op_answer(struct start_op *op, bool ok, bool retry_elsewhere, const char *detail)
+static void op_answer(struct start_op *op, bool ok, const char *detail)
 {
 	struct core_event event = { .type = EV_START_RESULT };
 
@@ -58,7 +59,7 @@ static void op_answer(struct start_op *op, bool ok, bool retry_elsewhere, const 
 	event.start.op = op->op;
 	event.start.ok = ok;
 	event.start.stopped = op->stopped;
-	event.start.retry_elsewhere = retry_elsewhere;
+	event.start.deleted = !ok && op->deleted;
 	snprintf(event.start.detail, sizeof(event.start.detail), "%s", detail);
 	daemon_defer(op->d, &event);
 }
@@ -91,26 +92,27 @@ static void start_on_line(void *user, struct helper *helper, struct json_object 
 		return;
 	if (json_bool_or(obj, "stopped_by_hand", false)) {
 		op->stopped = true;
-		op_answer(op, true, false, "it had started, and was stopped by hand while that was verified");
+		op_answer(op, true, "it had started, and was stopped by hand while that was verified");
 		return;
 	}
 	if (json_bool_or(obj, "ok", false)) {
 		op->stopped = op->wish_stopped;
 		snprintf(detail, sizeof(detail), "verified, %llu ms after it was given to this host",
 			 (unsigned long long)(clock_boot_ms() - op->began_ms));
-		op_answer(op, true, false, detail);
+		op_answer(op, true, detail);
 		return;
 	}
+	op->deleted = !strcmp(json_string_or(obj, "error_class", ""), "deleted");
 	snprintf(detail, sizeof(detail), "%.40s: %.260s", json_string_or(obj, "error_class", "failed"),
 		 json_string_or(obj, "error", "no reason given"));
-	op_answer(op, false, true, detail);
+	op_answer(op, false, detail);
 }
 
 static void start_on_exit(void *user, struct helper *helper, int status, enum helper_end end)
 {
 	struct start_op *op = user;
 
-	op_answer(op, false, true, end == HELPER_DEADLINE ?
+	op_answer(op, false, end == HELPER_DEADLINE ?
 		  nova_is_plane(op->d) ? "timeout: Nova did not finish the start in time" :
 		  "timeout: libvirt did not finish the start in time" : "the start helper died");
 	op_unlink(op);
@@ -125,7 +127,7 @@ static bool start_run(struct start_op *op)
 	char id[24];
 
 	if (!xml && !nova_is_plane(op->d)) {
-		op_answer(op, false, true, "definition: this host has not got it yet");
+		op_answer(op, false, "definition: this host has not got it yet");
 		return false;
 	}
 	input = json_object_new_object();
@@ -149,7 +151,7 @@ static bool start_run(struct start_op *op)
 			  config->evacuation.verify_ms + config->evacuation.lock_patience_ms + GRACE_MS,
 			  TAG_EFFECT, start_on_line, start_on_exit, op))
 		return true;
-	op_answer(op, false, true, "hamon-evacuate cannot be started");
+	op_answer(op, false, "hamon-evacuate cannot be started");
 	return false;
 }
 
@@ -178,7 +180,7 @@ static void check_on_line(void *user, struct helper *helper, struct json_object 
 	if (strcmp(json_string_or(obj, "type", ""), "verdict") || op->answered || op->started || op->dropped)
 		return;
 	if (!verdict_suffices(op, obj, why, sizeof(why)))
-		op_answer(op, false, true, why);
+		op_answer(op, false, why);
 	else
 		start_run(op);
 }
@@ -189,7 +191,7 @@ static void check_on_exit(void *user, struct helper *helper, int status, enum he
 
 	if (op->started && !op->answered)
 		return; /* the second helper has it now */
-	op_answer(op, false, true, end == HELPER_DEADLINE ?
+	op_answer(op, false, end == HELPER_DEADLINE ?
 		  "storage: the check did not end in time" : "storage: the check gave no verdict");
 	op_unlink(op);
 	free(op);
@@ -239,7 +241,7 @@ void start_begin(struct daemon *d, const struct core_action *act)
 	if (daemon_helper(d, "hamon-storage", "check", input, CHECK_DEADLINE_MS, TAG_EFFECT, check_on_line,
 			  check_on_exit, op))
 		return;
-	op_answer(op, false, true, "hamon-storage cannot be started");
+	op_answer(op, false, "hamon-storage cannot be started");
 	op_unlink(op);
 	free(op);
 }

@@ -104,7 +104,7 @@ static void disks_remember(struct daemon *d, struct spec_fact *spec)
 {
 	static const char marked[] = "file:";
 	struct core_instance_view view = { 0 };
-	bool kept = false;
+	bool partly = false;
 	size_t i = 0;
 
 	while (i < core_instance_count(d->core) &&
@@ -113,13 +113,15 @@ static void disks_remember(struct daemon *d, struct spec_fact *spec)
 	if (i == core_instance_count(d->core) || strcmp(view.spec->def_hash, spec->def_hash) ||
 	    view.spec->n_disks != spec->n_disks)
 		return;
-	for (uint32_t k = 0; k < spec->n_disks; k++)
-		if (!strncmp(view.spec->disks[k].id, marked, strlen(marked)) &&
-		    strncmp(spec->disks[k].id, marked, strlen(marked))) {
+	for (uint32_t k = 0; k < spec->n_disks; k++) {
+		if (!strncmp(spec->disks[k].id, marked, strlen(marked)))
+			continue;
+		partly = true;
+		if (!strncmp(view.spec->disks[k].id, marked, strlen(marked)))
 			memcpy(spec->disks[k].id, view.spec->disks[k].id, sizeof(spec->disks[k].id));
-			kept = true;
-		}
-	if (!kept || spec->n_places >= view.spec->n_places)
+	}
+	/* Also where its folder was not marked yet when it began to hang. */
+	if (!partly || spec->n_places >= view.spec->n_places)
 		return;
 	spec->n_places = view.spec->n_places;
 	memcpy(spec->places, view.spec->places, sizeof(spec->places));

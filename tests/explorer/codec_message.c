@@ -159,7 +159,7 @@ static void message_walk(struct codec *c, struct core_message *msg)
 		uuid_walk(c, msg->uuid);
 		N(msg->generation);
 		N(msg->ok);
-		N(msg->retry_elsewhere);
+		N(msg->deleted);
 		TEXT(msg->text);
 		break;
 	case MSG_CLAIM:

@@ -183,7 +183,6 @@ static void run_outcome(enum step_kind kind, uint64_t arg)
 		event.type = EV_START_RESULT;
 		event.start.op = op ? op : op_start(about);
 		event.start.ok = ok;
-		event.start.retry_elsewhere = true;
 		text_copy(event.start.detail, sizeof(event.start.detail), ok ? "verified" : "it did not start");
 	} else if (kind == STEP_INSPECTED) {
 		event.type = EV_INSPECT_RESULT;

@@ -159,7 +159,6 @@ void start_done(struct world *w, struct world_host *host, struct world_event *ev
 	dies = w->swarm.helper_death_percent && world_random(w, 100) < w->swarm.helper_death_percent;
 	event.start.op = ev->op;
 	event.start.ok = here->qemu && here->running && !host->libvirt_hung && !dies;
-	event.start.retry_elsewhere = true;
 	if (event.start.ok && here->only_moved) {
 		say(w, "%s has vm%zu, stopped", host->name, ev->guest + 1);
 		here->qemu = here->running = false;

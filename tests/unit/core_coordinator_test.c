@@ -556,6 +556,30 @@ static void who_proves_the_other_of_two_dead_outranks_it(void)
 	alone_end();
 }
 
+/* --- deletion --- */
+
+static void what_the_control_plane_deleted_is_no_instance(void)
+{
+	struct core_message result = { .type = MSG_RESULT, .from = 3, .generation = 2, .deleted = true, .uuid = VM1 };
+	struct core_instance_view seen;
+
+	lead_3(2);
+	facts.place.owner = 3;
+	facts.place.generation = 2;
+	facts.place.phase = PHASE_ASSIGNED;
+	facts.place.home = 2;
+	hear_report(3, "b3-1", false, INSTANCE_ABSENT);
+	lead(&facts);
+	/* Of an older start: nothing is known of this one. */
+	result.generation = 1;
+	hear(&result);
+	CHECK(core_instance(core, 0, &seen) && !seen.spec->deleted);
+	result.generation = 2;
+	hear(&result);
+	CHECK(!core_instance(core, 0, &seen) || seen.spec->deleted);
+	alone_end();
+}
+
 /* --- live migration --- */
 
 /* The news of host 2 that vm1 has just migrated away from it. */
@@ -754,6 +778,7 @@ int main(void)
 	RUN(alone_of_two_an_old_boots_proof_is_none);
 	RUN(alone_of_two_it_commits_its_intent_alone);
 	RUN(who_proves_the_other_of_two_dead_outranks_it);
+	RUN(what_the_control_plane_deleted_is_no_instance);
 	RUN(a_list_of_who_stood_still_ends_no_migration);
 	RUN(a_report_of_an_earlier_run_ends_no_migration);
 	RUN(a_claim_of_another_instance_is_not_taken);

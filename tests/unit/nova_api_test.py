@@ -46,6 +46,7 @@ class Cloud:
                                        id="00000000-0000-0000-0000-00000000000%d" % number)
         self.services["h1"]["state"] = "down"
         self.migrations = []
+        self.deleted = []  # of those the one that is asked for
         self.later = []  # (reads until then, what to do)
         self.evacuates = "done"
         self.lock = threading.Lock()
@@ -126,6 +127,8 @@ class Cloud:
         if path.startswith("/v2.1/servers/detail?all_tenants=1&limit=20&status=REBUILD&host="):
             on = self.server["OS-EXT-SRV-ATTR:host"] == path.split("=")[-1] and self.server["status"] == "REBUILD"
             return 200, {"servers": [self.server] if on else []}
+        if path == "/v2.1/servers/detail?all_tenants=1&deleted=True&limit=2&uuid=" + SERVER:
+            return 200, {"servers": self.deleted}
         if path.startswith("/v2.1/servers/") and path[-36:] in (SERVER, OTHER):
             self.server["id"] = path[-36:]
             for migration in self.migrations:
@@ -268,6 +271,20 @@ class ApiTest(unittest.TestCase):
         self.cloud.faults.append(("GET", "/v2.1/servers", {"status": 404, "body": recorded("server_404")}))
         self.failed("gone", "Nova answered 404 to GET /servers/%s: Instance 11111111-2222-3333-4444-555555555555 could not "
                     "be found. (req-1234)" % SERVER)
+
+    def test_a_deleted_server(self):
+        """Nova lists it among the deleted ones; a 404 with anything else is no proof of that."""
+        gone = ("GET", "/v2.1/servers/" + SERVER, {"status": 404, "body": recorded("server_404")})
+        self.cloud.faults.append(gone)
+        self.cloud.deleted = [dict(self.cloud.server, status="DELETED")]
+        self.failed("deleted", "Nova has deleted it: " + SERVER)
+        for listed in ([], [self.cloud.server], [dict(self.cloud.server, status="DELETED", id=OTHER)]):
+            self.cloud.faults.append(gone)
+            self.cloud.deleted = listed
+            self.failed("gone", "Nova answered 404 to GET /servers/" + SERVER)
+        self.cloud.faults += [gone, ("GET", "/v2.1/servers/detail?all_tenants=1&deleted=True", {"status": 403})]
+        self.failed("gone", "Nova answered 404 to GET /servers/" + SERVER)
+        self.assertEqual(self.cloud.actions("evacuate"), [])
 
     def test_what_is_being_deleted_is_left_alone(self):
         self.cloud.put(task="deleting")

@@ -191,7 +191,7 @@ static void messages_come_back(void)
 		msg.request_origin = 8;
 		msg.to = 9;
 		msg.coordinator = msg.synced = msg.store_ok = msg.replace = msg.full = msg.ok = true;
-		msg.retry_elsewhere = msg.migrate = msg.guests_run = msg.blank = true;
+		msg.deleted = msg.migrate = msg.guests_run = msg.blank = true;
 		FILL(msg.uuid, report.spec.uuid);
 		FILL_WHOLE(msg.text);
 		FILL(msg.code, "code");
