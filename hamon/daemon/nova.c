@@ -2,7 +2,6 @@
  * Nova as the control plane: what a start is told of it, and this host's own return. Who may start what stays the core's
  * decision, and libvirt's hook enforces it: Nova only brings up what the core has given to a host.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +9,6 @@
 #include "hamon/common/clock.h"
 #include "hamon/common/json.h"
 #include "hamon/daemon/daemon.h"
-#include "hamon/daemon/trace.h"
 
 #define ENABLE_DEADLINE_MS 75000
 #define ENABLE_AGAIN_MIN_MS 2000    /* while the return is not done yet */

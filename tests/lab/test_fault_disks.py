@@ -55,7 +55,6 @@ def test_everybody_loses_the_storage(cluster):
     for host in cluster.lab.hosts:
         stores.fuse_freeze(host)
     cluster.wait("nobody reaches it", lambda: all(verdict_of(cluster, "slow", name, "h2") == "unknown" for name in ("h2", "h3")), LONG)
-    quiet(cluster, 8)  # h1 looks at its guest's disk again, in vain
     cluster.host("h1").power_off()
     cluster.wait("h1 is lost, with a reason why nothing is done", lambda: cluster.host_status("h1", "h2")["state"] == "lost"
                  and "reach" in cluster.host_status("h1", "h2")["reason"])
