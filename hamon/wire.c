@@ -51,8 +51,8 @@ static const struct field disk_fields[] = {
 };
 
 static const struct field spec_fields[] = {
-	TEXT(spec_fact, uuid), TEXT(spec_fact, name), BOOL(spec_fact, deleted), BOOL(spec_fact, protected),
-	BOOL(spec_fact, block_job), U32(spec_fact, memory_mib), U32(spec_fact, vcpus),
+	TEXT(spec_fact, uuid), TEXT(spec_fact, name), TEXT(spec_fact, title), BOOL(spec_fact, deleted),
+	BOOL(spec_fact, protected), BOOL(spec_fact, block_job), U32(spec_fact, memory_mib), U32(spec_fact, vcpus),
 	U32(spec_fact, priority), TEXT(spec_fact, group), TEXT(spec_fact, allow), TEXT(spec_fact, deny),
 	TEXT(spec_fact, def_hash), END
 };
@@ -186,7 +186,7 @@ static size_t character_size(const char *text)
  */
 static void text_encode(struct json_object *obj, const char *key, const char *text)
 {
-	char clean[CORE_TEXT_SIZE];
+	char clean[CORE_ACCEPT_SIZE];
 	size_t len = 0;
 
 	while (*text && len < sizeof(clean) - 1) {
@@ -202,7 +202,8 @@ static void text_encode(struct json_object *obj, const char *key, const char *te
 	json_put_string(obj, key, clean);
 }
 
-_Static_assert(CORE_TEXT_SIZE >= CORE_LIST_SIZE && CORE_TEXT_SIZE >= CORE_DISK_ID_SIZE, "texts are the longest");
+_Static_assert(CORE_ACCEPT_SIZE >= CORE_TEXT_SIZE && CORE_TEXT_SIZE >= CORE_LIST_SIZE && CORE_TEXT_SIZE >= CORE_TITLE_SIZE &&
+	       CORE_TEXT_SIZE >= CORE_DISK_ID_SIZE, "a list of what is accepted is the longest text");
 
 static void fields_encode(struct json_object *obj, const struct field *fields, const void *from)
 {

@@ -48,6 +48,7 @@ static void definition_add(struct json_object *obj, const char *xml, const struc
 	size_t len = strlen(xml);
 	bool fits = len <= XML_REPORT_MAX;
 
+	json_put_string(obj, "title", dom ? dom->title : NULL);
 	json_put_u64(obj, "memory_mib", dom ? dom->memory_mib : 0);
 	json_put_u64(obj, "vcpus", dom ? dom->vcpus : 0);
 	json_put_bool(obj, "has_secrets", dom ? dom->has_secrets : true);

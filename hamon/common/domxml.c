@@ -127,6 +127,7 @@ static void domain_parse(struct tree *tree, struct domxml *dom)
 	domxml_parse_disks(tree, domain, dom);
 	domxml_parse_devices(tree, domain, dom);
 	domxml_parse_meta(tree, domain, &dom->meta);
+	dom->title = domxml_parse_title(tree, domain);
 	dom->has_secrets = domxml_secrets(domain, false) > 0;
 }
 
@@ -165,5 +166,6 @@ void domxml_free(struct domxml *dom)
 	free(dom->devices);
 	free(dom->type);
 	free(dom->name);
+	free(dom->title);
 	free(dom);
 }

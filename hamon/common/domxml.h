@@ -90,6 +90,7 @@ struct domxml_meta {
 struct domxml {
 	char *type;	     /* "kvm", "qemu" */
 	char *name;	     /* never NULL */
+	char *title;	     /* the name that Nova gave it in <metadata>, else <title>; NULL for none */
 	char uuid[37];	     /* lower case; "" when the XML has none */
 	uint64_t memory_mib; /* rounded up; 0 when the XML does not say */
 	unsigned int vcpus;

@@ -1,4 +1,4 @@
-/* What the operator wrote for hamon into the domain: <hamon:instance> in <metadata>. */
+/* What the operator wrote for hamon into the domain: <hamon:instance> in <metadata>; and what people call the domain. */
 #include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
@@ -8,6 +8,7 @@
 #include "hamon/common/domxml_tree.h"
 
 #define META_NAME_MAX 64
+#define NOVA_NAMESPACE "http://openstack.org/xmlns/libvirt/nova/" /* and its version */
 
 /* Says what is wrong with one attribute; the first error wins. */
 static void meta_fail(struct tree *tree, struct domxml_meta *meta, const char *attr,
@@ -124,6 +125,29 @@ void domxml_parse_meta(struct tree *tree, const xmlNode *domain, struct domxml_m
 		meta->error = tree_format(tree, "hamon:instance is there twice: expected once");
 	if (meta->error)
 		rules_clear(meta);
+}
+
+/*
+ * <nova:instance><nova:name>, which Nova's libvirt driver writes (nova/virt/libvirt/config.py), whatever version its namespace has; or the
+ * <title> that libvirt has for every domain. Tenants write it, so nothing in it may disturb a line of a log.
+ */
+char *domxml_parse_title(struct tree *tree, const xmlNode *domain)
+{
+	xmlNode *metadata = tree_child(domain, NULL, "metadata");
+	char *title = NULL;
+
+	for (xmlNode *node = metadata ? metadata->children : NULL; node && !title; node = node->next) {
+		const char *ns = node->type == XML_ELEMENT_NODE && node->ns ? (const char *)node->ns->href : "";
+
+		if (!strncmp(ns, NOVA_NAMESPACE, strlen(NOVA_NAMESPACE)) && !strcmp((const char *)node->name, "instance"))
+			title = tree_text(tree, tree_child(node, ns, "name"));
+	}
+	if (!title)
+		title = tree_text(tree, tree_child(domain, NULL, "title"));
+	for (char *c = title; c && *c; c++)
+		if (iscntrl((unsigned char)*c))
+			*c = ' ';
+	return title;
 }
 
 void domxml_meta_clear(struct domxml_meta *meta)

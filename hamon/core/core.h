@@ -120,7 +120,7 @@ struct core_request {
 	char host[CORE_NAME_SIZE];
 	char instance[CORE_NAME_SIZE];   /* name or uuid; with a host given, empty */
 	char target[CORE_NAME_SIZE];
-	char accept_loss[CORE_LIST_SIZE]; /* instances, separated by spaces */
+	char accept_loss[CORE_ACCEPT_SIZE]; /* instances, separated by spaces */
 	char reason[CORE_TEXT_SIZE];
 	char who[CORE_NAME_SIZE];
 };

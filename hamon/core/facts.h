@@ -87,6 +87,7 @@ struct spec_fact {
 	struct fact_version version;
 	char uuid[CORE_UUID_SIZE];
 	char name[CORE_NAME_SIZE];
+	char title[CORE_TITLE_SIZE];     /* Nova's display name, or the domain's title; "" without one */
 	bool deleted;
 	bool protected;
 	bool block_job;                  /* its disk chain is changing right now */
@@ -191,6 +192,13 @@ struct note {
 
 /* -1, 0 or 1, as memcmp orders. */
 int fact_version_cmp(struct fact_version a, struct fact_version b);
+
+/*
+ * What an instance is called where people read it: "TITLE (NAME)" when it has a title of its own, else its name. buf is the room for
+ * it; LABEL() is for a call's argument.
+ */
+const char *spec_label(const struct spec_fact *spec, char buf[CORE_LABEL_SIZE]);
+#define LABEL(inst) spec_label(&(inst)->spec, (char[CORE_LABEL_SIZE]){ 0 })
 
 const char *host_state_name(enum host_state state);
 const char *proof_method_name(enum proof_method method);

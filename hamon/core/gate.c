@@ -79,7 +79,7 @@ static enum answer known_decide(struct core *core, struct gate_wait *wait, struc
 		}
 		if (place->joint || place->phase != PHASE_SETTLED) {
 			text_format(reason, CORE_TEXT_SIZE, "%s is %s and cannot be migrated now",
-				    inst->spec.name, phase_name(place->phase));
+				    LABEL(inst), phase_name(place->phase));
 			return ANSWER_NO;
 		}
 		claim_send(core, wait, inst);
@@ -88,7 +88,7 @@ static enum answer known_decide(struct core *core, struct gate_wait *wait, struc
 	/* It may be about to be started here, after the death of the very host that it would come from. */
 	if (wait->query.op == GATE_MIGRATE_IN) {
 		text_format(reason, CORE_TEXT_SIZE, "%s belongs to this host already: it cannot come from another one",
-			    inst->spec.name);
+			    LABEL(inst));
 		return ANSWER_NO;
 	}
 	if (place->owner != self && incoming_take(core, inst))
@@ -96,12 +96,12 @@ static enum answer known_decide(struct core *core, struct gate_wait *wait, struc
 	if (place->owner != self) {
 		text_format(reason, CORE_TEXT_SIZE,
 			    "%s belongs to %s (generation %llu, %s): start it there, or move it with `evacuate`",
-			    inst->spec.name, host_name(core, place->owner),
+			    LABEL(inst), host_name(core, place->owner),
 			    (unsigned long long)place->generation, phase_name(place->phase));
 		return ANSWER_NO;
 	}
 	if (place->joint) {
-		text_format(reason, CORE_TEXT_SIZE, "%s is being migrated to %s", inst->spec.name,
+		text_format(reason, CORE_TEXT_SIZE, "%s is being migrated to %s", LABEL(inst),
 			    host_name(core, place->joint));
 		return ANSWER_NO;
 	}
@@ -112,13 +112,13 @@ static enum answer known_decide(struct core *core, struct gate_wait *wait, struc
 	case PHASE_WAITING:
 	case PHASE_REVOKING:
 	case PHASE_HELD:
-		text_format(reason, CORE_TEXT_SIZE, "%s is %s: %s", inst->spec.name,
+		text_format(reason, CORE_TEXT_SIZE, "%s is %s: %s", LABEL(inst),
 			    phase_name(place->phase), place->reason);
 		return ANSWER_NO;
 	}
 	if (place->owner_epoch != core->hosts[core->self].fact.epoch) {
 		text_format(reason, CORE_TEXT_SIZE, "%s was here before this host failed and has not been given to it again",
-			    inst->spec.name);
+			    LABEL(inst));
 		return ANSWER_NO;
 	}
 	return ANSWER_YES;
@@ -133,13 +133,13 @@ static enum answer gate_decide(struct core *core, struct gate_wait *wait, char r
 
 	if (other) {
 		text_format(reason, CORE_TEXT_SIZE, "it would open a disk of the protected instance %s (of %s)",
-			    other->spec.name, host_name(core, other->place.owner));
+			    LABEL(other), host_name(core, other->place.owner));
 		return ANSWER_NO;
 	}
 	other = disk_user_find(core, query->spec.uuid, query->paths, query->n_paths);
 	if (other) {
 		text_format(reason, CORE_TEXT_SIZE, "its disk may be one of the protected instance %s (of %s), whose storage is not identified yet: try again in some seconds",
-			    other->spec.name, host_name(core, other->place.owner));
+			    LABEL(other), host_name(core, other->place.owner));
 		return ANSWER_NO;
 	}
 	if (!known && query->disks_unknown) {

@@ -45,7 +45,7 @@ static void hold(struct core *core, struct instance *inst, enum phase phase, con
 	if (inst->place.phase != phase || strncmp(inst->place.reason, reason, REASON_BEGINNING))
 		note_stage(core, phase == PHASE_HELD ? "instance-held" : "instance-waiting",
 			   phase == PHASE_HELD ? NOTE_ALERT : NOTE_WARNING, inst->place.incident, owner, inst,
-			   "%s is %s: %s", inst->spec.name, phase == PHASE_HELD ? "held" : "waiting", reason);
+			   "%s is %s: %s", LABEL(inst), phase == PHASE_HELD ? "held" : "waiting", reason);
 	text_copy(inst->place.reason, sizeof(inst->place.reason), reason);
 	phase_set(core, inst, phase);
 }
@@ -84,7 +84,7 @@ static void assign(struct core *core, struct instance *inst, int slot)
 	target->reserved_mib += inst->spec.memory_mib;
 	phase_set(core, inst, PHASE_ASSIGNED);
 	note_stage(core, "instance-assigned", NOTE_INFO, inst->place.incident, target, inst,
-		   "%s goes to %s (generation %llu, backing %s)", inst->spec.name, target->config.name,
+		   "%s goes to %s (generation %llu, backing %s)", LABEL(inst), target->config.name,
 		   (unsigned long long)inst->place.generation, verdict_name(inst->backing[slot].verdict));
 }
 
@@ -250,7 +250,7 @@ static void joint_evaluate(struct core *core, struct instance *inst)
 		inst->place.generation++;
 		stage_place(core, inst);
 		note_stage(core, "instance-migrated", NOTE_INFO, NULL, &core->hosts[target], inst,
-			   "%s was migrated to %s", inst->spec.name, core->hosts[target].config.name);
+			   "%s was migrated to %s", LABEL(inst), core->hosts[target].config.name);
 	} else if (target_over) {
 		inst->place.joint = 0;
 		stage_place(core, inst);
@@ -315,7 +315,7 @@ static void evaluate_settled(struct core *core, struct instance *inst)
 	inst->place.incident[0] = '\0';
 	inst->retry_ms = core->now_ms + core->settings.retry_delay_ms;
 	note_stage(core, "instance-autostart", NOTE_NOTICE, NULL, owner, inst,
-		   "%s is to run and does not: %s starts it", inst->spec.name, owner->config.name);
+		   "%s is to run and does not: %s starts it", LABEL(inst), owner->config.name);
 	assign(core, inst, slot);
 }
 
@@ -330,7 +330,7 @@ static void evaluate_assigned(struct core *core, struct instance *inst)
 	text_format(inst->place.reason, sizeof(inst->place.reason), "%s died while it was starting it",
 		    owner->config.name);
 	note_stage(core, "instance-waiting", NOTE_WARNING, inst->place.incident, owner, inst,
-		   "%s: %s died while it was to start it", inst->spec.name, owner->config.name);
+		   "%s: %s died while it was to start it", LABEL(inst), owner->config.name);
 	if (owner->fact.incident[0] && !inst->place.incident[0])
 		text_copy(inst->place.incident, sizeof(inst->place.incident), owner->fact.incident);
 	inst->place.attempts = 0;
@@ -413,18 +413,18 @@ void instance_result_receive(struct core *core, const struct core_message *msg)
 		phase_set(core, inst, PHASE_SETTLED);
 		note_stage(core, "instance-running", NOTE_NOTICE, inst->place.incident, target, inst,
 			   inst->place.wish == WISH_RUNNING ? "%s runs on %s: %s" : "%s is on %s, stopped as it was: %s",
-			   inst->spec.name, target->config.name, msg->text);
+			   LABEL(inst), target->config.name, msg->text);
 		return;
 	}
 	if (msg->deleted) {
 		inst->spec.deleted = true;
 		stage_spec(core, inst);
 		note_stage(core, "instance-undefined", NOTE_NOTICE, inst->place.incident, target, inst,
-			   "%s is protected no more: %s", inst->spec.name, msg->text);
+			   "%s is protected no more: %s", LABEL(inst), msg->text);
 		return;
 	}
 	note_stage(core, "instance-failed", NOTE_WARNING, inst->place.incident, target, inst,
-		   "%s did not start on %s: %s", inst->spec.name, target->config.name, msg->text);
+		   "%s did not start on %s: %s", LABEL(inst), target->config.name, msg->text);
 	inst->tried |= UINT32_C(1) << slot;
 	inst->retry_ms = core->now_ms + retry_delay(core, inst);
 	text_copy(inst->place.reason, sizeof(inst->place.reason), msg->text);

@@ -16,6 +16,8 @@
 #define CORE_REFS_MAX 8192        /* facts named by the messages of one step */
 
 #define CORE_NAME_SIZE 64
+#define CORE_TITLE_SIZE 256       /* what people call an instance: a longer one is cut */
+#define CORE_LABEL_SIZE 160       /* "TITLE (NAME)", or the name alone */
 #define CORE_UUID_SIZE 37
 #define CORE_HASH_SIZE 65
 #define CORE_NONCE_SIZE 33
@@ -24,5 +26,6 @@
 #define CORE_DISK_ID_SIZE 192
 #define CORE_PATH_SIZE 256
 #define CORE_LIST_SIZE 256        /* host names, separated by spaces */
+#define CORE_ACCEPT_SIZE 2048     /* UUIDs of instances, separated by spaces */
 
 #endif

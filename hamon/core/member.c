@@ -280,7 +280,7 @@ void member_inspect_result(struct core *core, const struct core_event *event)
 				   event->inspect.known ?
 				   "%s cannot go elsewhere: libvirtd of %s is still starting it" :
 				   "%s cannot go elsewhere: whether libvirtd of %s still starts it is not known",
-				   inst->spec.name, self_host(core)->config.name);
+				   LABEL(inst), self_host(core)->config.name);
 		inst->stuck_generation = inst->place.generation;
 		return;
 	}
@@ -338,7 +338,7 @@ static bool foreign_evaluate(struct core *core, struct instance *inst)
 			inst->stop_again_ms = core->now_ms + STOP_INTERVAL_MS;
 			instance_act(core, inst, ACT_STOP, inst->stop_op);
 			note_local(core, "stale-stopped", NOTE_WARNING, self_host(core), inst,
-				   "%s still ran here and belongs to %s now: it is ended", inst->spec.name,
+				   "%s still ran here and belongs to %s now: it is ended", LABEL(inst),
 				   host_name(core, inst->place.owner));
 		}
 		return true;

@@ -1,5 +1,23 @@
-/* The words for the core's enums, as people and files read them. */
+/* The words for the core's enums, and what an instance is called, as people and files read them. */
+#include <stdio.h>
+#include <string.h>
+
 #include "hamon/core/core.h"
+
+#define LABEL_TITLE_MAX 72 /* bytes of a title in a sentence */
+
+const char *spec_label(const struct spec_fact *spec, char buf[CORE_LABEL_SIZE])
+{
+	size_t len = strlen(spec->title), cut = len;
+
+	if (!len || !strcmp(spec->title, spec->name))
+		return spec->name;
+	if (len > LABEL_TITLE_MAX)
+		for (cut = LABEL_TITLE_MAX; cut && ((unsigned char)spec->title[cut] & 0xc0) == 0x80; cut--)
+			; /* between two characters */
+	snprintf(buf, CORE_LABEL_SIZE, "%.*s%s (%s)", (int)cut, spec->title, cut < len ? "..." : "", spec->name);
+	return buf;
+}
 
 const char *host_state_name(enum host_state state)
 {

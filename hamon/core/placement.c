@@ -71,7 +71,7 @@ static const char *host_unfit(const struct core *core, const struct instance *in
 		return "failed to start it before";
 	mate = group_mate(core, inst, host->config.nodeid);
 	if (mate) {
-		snprintf(buf, size, "runs %s of the same group", mate->spec.name);
+		snprintf(buf, size, "runs %s of the same group", LABEL(mate));
 		return buf;
 	}
 	return NULL;

@@ -10,7 +10,7 @@ static bool spec_equal(const struct spec_fact *a, const struct spec_fact *b)
 	bool same = a->protected == b->protected && a->block_job == b->block_job &&
 		a->memory_mib == b->memory_mib && a->vcpus == b->vcpus && a->priority == b->priority &&
 		a->n_disks == b->n_disks && a->n_places == b->n_places && a->deleted == b->deleted &&
-		!strcmp(a->name, b->name) && !strcmp(a->group, b->group) && !strcmp(a->allow, b->allow) &&
+		!strcmp(a->name, b->name) && !strcmp(a->title, b->title) && !strcmp(a->group, b->group) && !strcmp(a->allow, b->allow) &&
 		!strcmp(a->deny, b->deny) && !strcmp(a->def_hash, b->def_hash);
 
 	for (uint32_t i = 0; same && i < a->n_disks; i++)
@@ -59,7 +59,7 @@ static struct instance *instance_claim(struct core *core, int slot, const struct
 	inst->place.phase = PHASE_SETTLED;
 	stage_place(core, inst);
 	note_stage(core, "instance-claimed", NOTE_INFO, NULL, host, inst, "%s belongs to %s (%s)",
-		   inst->spec.name, host->config.name, wish_name(wish));
+		   LABEL(inst), host->config.name, wish_name(wish));
 	return inst;
 }
 
@@ -73,7 +73,7 @@ static void wish_set(struct core *core, struct instance *inst, enum wish wish, c
 	inst->absent_since_ms = 0;
 	stage_place(core, inst);
 	note_stage(core, "instance-wish", NOTE_INFO, NULL, owner, inst, "%s is wished %s: %s",
-		   inst->spec.name, wish_name(wish), why);
+		   LABEL(inst), wish_name(wish), why);
 }
 
 static void owner_report_take(struct core *core, struct instance *inst, const struct host *host,
@@ -87,7 +87,7 @@ static void owner_report_take(struct core *core, struct instance *inst, const st
 		inst->spec.deleted = true;
 		stage_spec(core, inst);
 		note_stage(core, "instance-undefined", NOTE_INFO, NULL, host, inst,
-			   "%s was undefined on %s: it is protected no more", inst->spec.name,
+			   "%s was undefined on %s: it is protected no more", LABEL(inst),
 			   host->config.name);
 		return;
 	}
@@ -150,7 +150,7 @@ void instance_report_receive(struct core *core, int slot, const struct instance_
 		joint_report_take(core, inst, host, before, report);
 	} else if (report->state == INSTANCE_RUNNING && host->fact.state == HOST_ADMITTED) {
 		note_stage(core, "double-run", NOTE_ALERT, inst->place.incident, host, inst,
-			   "%s runs on %s, but belongs to %s: stop one of them", inst->spec.name,
+			   "%s runs on %s, but belongs to %s: stop one of them", LABEL(inst),
 			   host->config.name, host_name(core, inst->place.owner));
 	}
 }
@@ -174,7 +174,7 @@ void instance_claim_receive(struct core *core, const struct core_message *msg)
 		inst->joint_since_ms = core->now_ms;
 		stage_place(core, inst);
 		note_stage(core, "instance-migrating", NOTE_INFO, NULL, host, inst,
-			   "%s is being migrated from %s to %s", inst->spec.name,
+			   "%s is being migrated from %s to %s", LABEL(inst),
 			   host_name(core, inst->place.owner), host->config.name);
 		return;
 	}

@@ -170,7 +170,7 @@ static void forget(struct core *core, const struct core_request *request)
 
 		if (inst->spec.deleted || inst->place.owner != host->config.nodeid)
 			continue;
-		text_format(text, sizeof(text), "%s still owns %s (%s)", host->config.name, inst->spec.name,
+		text_format(text, sizeof(text), "%s still owns %s (%s)", host->config.name, LABEL(inst),
 			    phase_name(inst->place.phase));
 		refuse(core, request, "owns-instances", text, "evacuate it, or undefine the instance, first");
 		return;
@@ -219,7 +219,7 @@ static bool evacuate_refused(struct core *core, const struct core_request *reque
 
 	if (!inst->place.released && owner && !host_epoch_is_dead(owner, inst->place.owner_epoch)) {
 		text_format(text, sizeof(text), owner->present ? "%s belongs to %s, which is alive" :
-			    "%s belongs to %s, which is not certified dead", inst->spec.name,
+			    "%s belongs to %s, which is not certified dead", LABEL(inst),
 			    owner->config.name);
 		refuse(core, request, owner->present ? "host-alive" : "not-certified", text,
 		       owner->present ? "migrate it instead" :
@@ -227,25 +227,25 @@ static bool evacuate_refused(struct core *core, const struct core_request *reque
 		return true;
 	}
 	if (!owner_is_over(core, inst)) {
-		text_format(text, sizeof(text), "%s was being migrated to %s, which may run it", inst->spec.name,
+		text_format(text, sizeof(text), "%s was being migrated to %s, which may run it", LABEL(inst),
 			    host_name(core, inst->place.joint));
 		refuse(core, request, "host-alive", text, "wait until that is known");
 		return true;
 	}
 	if (inst->place.phase != PHASE_ASSIGNED && inst->place.phase != PHASE_REVOKING && holder) {
-		text_format(text, sizeof(text), "%s is on %s in this moment", inst->spec.name, holder->config.name);
+		text_format(text, sizeof(text), "%s is on %s in this moment", LABEL(inst), holder->config.name);
 		refuse(core, request, "host-alive", text, "end it there, or leave it to hamon");
 		return true;
 	}
 	if (inst->place.phase == PHASE_ASSIGNED || inst->place.phase == PHASE_REVOKING) {
-		text_format(text, sizeof(text), "%s is being started on %s already", inst->spec.name,
+		text_format(text, sizeof(text), "%s is being started on %s already", LABEL(inst),
 			    owner ? owner->config.name : "another host");
 		refuse(core, request, "under-way", text, "follow it with `hamonctl watch`");
 		return true;
 	}
 	if (!request->on && !accepted) {
 		text_format(text, sizeof(text), "without --on-shared-storage the disks of %s could be lost",
-			    inst->spec.name);
+			    LABEL(inst));
 		refuse(core, request, "data-loss", text,
 		       "use --on-shared-storage, or name it with --accept-data-loss");
 		return true;
@@ -316,7 +316,7 @@ static void evacuate(struct core *core, const struct core_request *request)
 			refuse(core, request, "no-target", text, "see `hamonctl explain`");
 			return;
 		}
-		text_format(text, sizeof(text), "%s is being started on %s", inst->spec.name,
+		text_format(text, sizeof(text), "%s is being started on %s", LABEL(inst),
 			    host_name(core, inst->place.owner));
 		accept(core, request, text, inst->place.incident);
 		return;

@@ -140,6 +140,7 @@ struct json_object *instance_json(struct daemon *d, size_t slot, const struct co
 	struct core_host_view host;
 
 	json_put_string(obj, "name", view->spec->name);
+	json_put_string(obj, "title", view->spec->title[0] ? view->spec->title : NULL);
 	json_put_string(obj, "uuid", view->spec->uuid);
 	json_put_string(obj, "host", view->place->released ? NULL : daemon_host_name(d, view->place->owner));
 	json_put_string(obj, "migrating_to", view->place->joint ?

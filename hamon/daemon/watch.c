@@ -127,6 +127,19 @@ static void disks_remember(struct daemon *d, struct spec_fact *spec)
 	memcpy(spec->places, view.spec->places, sizeof(spec->places));
 }
 
+/* A title that is too long is cut between two characters: it is for people, who have the UUID beside it. */
+static void title_read(struct json_object *obj, char title[CORE_TITLE_SIZE])
+{
+	const char *text = json_string_or(obj, "title", "");
+	size_t len = strlen(text);
+
+	if (len >= CORE_TITLE_SIZE)
+		for (len = CORE_TITLE_SIZE - 1; len && ((unsigned char)text[len] & 0xc0) == 0x80; len--)
+			;
+	memcpy(title, text, len);
+	title[len] = '\0';
+}
+
 static bool is_protected(struct daemon *d, struct json_object *obj)
 {
 	bool said;
@@ -146,6 +159,7 @@ static int report_read(struct daemon *d, struct json_object *obj, struct instanc
 	if (json_copy_string(obj, "uuid", spec->uuid, sizeof(spec->uuid)) ||
 	    json_copy_string(obj, "name", spec->name, sizeof(spec->name)))
 		return -1;
+	title_read(obj, spec->title);
 	spec->protected = is_protected(d, obj);
 	spec->memory_mib = (uint32_t)json_u64_or(obj, "memory_mib", 0);
 	spec->vcpus = (uint32_t)json_u64_or(obj, "vcpus", 0);

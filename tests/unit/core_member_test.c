@@ -548,8 +548,26 @@ static void a_definition_that_went_along_is_no_wish(void)
 	alone_end();
 }
 
+static void a_title_stands_before_the_name(void)
+{
+	struct { struct spec_fact spec; } inst = { .spec = { .name = "instance-0000000a" } };
+
+	CHECK_STR(LABEL(&inst), "instance-0000000a");
+	strcpy(inst.spec.title, "instance-0000000a");
+	CHECK_STR(LABEL(&inst), "instance-0000000a");
+	strcpy(inst.spec.title, "web 1");
+	CHECK_STR(LABEL(&inst), "web 1 (instance-0000000a)");
+	/* 36 characters of two bytes are shown, and none is torn. */
+	memset(inst.spec.title, 0, sizeof(inst.spec.title));
+	inst.spec.title[0] = 'x';
+	for (size_t i = 1; i + 1 < sizeof(inst.spec.title); i += 2)
+		memcpy(&inst.spec.title[i], "\u00e4", 2);
+	CHECK_INT(strlen(LABEL(&inst)), 71 + strlen("... (instance-0000000a)"));
+}
+
 int main(void)
 {
+	RUN(a_title_stands_before_the_name);
 	RUN(a_promise_waits_for_the_disk);
 	RUN(an_acknowledgement_waits_for_the_disk);
 	RUN(a_write_of_an_older_term_is_not_acknowledged);

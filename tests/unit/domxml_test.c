@@ -256,6 +256,23 @@ static void what_ties_it_to_a_host_is_named(void)
 	domxml_free(dom);
 }
 
+static void title_is_read(void)
+{
+	struct domxml *dom = good(HEAD "<title>by libvirt</title><metadata><nova:instance "
+				  "xmlns:nova='http://openstack.org/xmlns/libvirt/nova/1.1'><nova:package version='26.2.2'/>"
+				  "<nova:name>web 1&#10;of two</nova:name></nova:instance></metadata></domain>");
+
+	CHECK_STR(dom->title, "web 1 of two");
+	domxml_free(dom);
+	dom = good(HEAD "<title> by libvirt </title><metadata><x:instance xmlns:x='http://example.org/'><x:name>no</x:name>"
+		   "</x:instance></metadata></domain>");
+	CHECK_STR(dom->title, "by libvirt");
+	domxml_free(dom);
+	dom = good(HEAD "</domain>");
+	CHECK(!dom->title);
+	domxml_free(dom);
+}
+
 static struct domxml *with_meta(const char *attrs)
 {
 	char xml[1024];
@@ -399,6 +416,7 @@ int main(void)
 	RUN(too_many_disks_are_refused);
 	RUN(firmware_and_kernel_count);
 	RUN(what_ties_it_to_a_host_is_named);
+	RUN(title_is_read);
 	RUN(metadata_is_read);
 	RUN(bad_metadata_names_attribute_value_and_expected);
 	RUN(secrets_are_hidden);

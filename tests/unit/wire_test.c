@@ -49,6 +49,7 @@ static void spec_of_all(struct spec_fact *fact)
 	fact->priority = 1000;
 	FILL(fact->uuid, "00000000-0000-4000-8000-000000000001");
 	FILL(fact->name, "vm one");
+	FILL_WHOLE(fact->title);
 	FILL(fact->group, "db");
 	FILL(fact->allow, "h1 h2");
 	FILL(fact->deny, "h3");
