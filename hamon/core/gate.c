@@ -243,17 +243,24 @@ void gate_cancel(struct core *core, uint64_t id)
 
 void gates_evaluate(struct core *core)
 {
-	for (size_t i = 0; core->n_gates && i < CORE_GATE_WAITS_MAX; i++)
-		if (core->gates[i].used && gate_try(core, &core->gates[i]))
+	for (size_t i = 0, left = core->n_gates; left && i < CORE_GATE_WAITS_MAX; i++) {
+		if (!core->gates[i].used)
+			continue;
+		left--;
+		if (gate_try(core, &core->gates[i]))
 			gate_end(core, &core->gates[i]);
+	}
 }
 
 uint64_t gates_deadline(const struct core *core)
 {
 	uint64_t deadline_ms = core->now_ms + core->settings.beat_ms;
 
-	for (size_t i = 0; core->n_gates && i < CORE_GATE_WAITS_MAX; i++)
-		if (core->gates[i].used)
-			deadline_min(core, &deadline_ms, core->gates[i].deadline_ms);
+	for (size_t i = 0, left = core->n_gates; left && i < CORE_GATE_WAITS_MAX; i++) {
+		if (!core->gates[i].used)
+			continue;
+		left--;
+		deadline_min(core, &deadline_ms, core->gates[i].deadline_ms);
+	}
 	return deadline_ms;
 }

@@ -329,6 +329,9 @@ static bool foreign_evaluate(struct core *core, struct instance *inst)
 {
 	bool runs = inst->state[core->self] != INSTANCE_ABSENT;
 
+	/* Mostly nothing of it is here. */
+	if (!runs && !inst->managed_save_here && !inst->defined_here)
+		return false;
 	if (!inst->has_place || inst->spec.deleted || !place_committed(core, inst) ||
 	    inst->place.owner == core->settings.self || inst->place.joint == core->settings.self)
 		return false;

@@ -81,16 +81,17 @@ struct backing {
 	char reason[CORE_TEXT_SIZE];
 };
 
+/*
+ * What every step looks at lies together, before what is read seldom: there are many instances, and each is large. The
+ * definition's fact begins with its name and ends with its disks.
+ */
 struct instance {
-	struct spec_fact spec;           /* uuid "" : free slot */
-	struct place_fact place;
 	bool has_place;
-	uint64_t place_seq;
 	bool kept;                       /* two-node: it was committed when this member stood for the term */
-	uint8_t state[CORE_HOSTS_MAX];   /* enum instance_state, by host slot */
 	bool defined_here;
 	bool managed_save_here;
-	struct backing backing[CORE_HOSTS_MAX];
+	uint64_t place_seq;
+	uint8_t state[CORE_HOSTS_MAX];   /* enum instance_state, by host slot */
 
 	/* coordinator */
 	uint32_t tried;                  /* host slots that failed in this incident */
@@ -107,7 +108,6 @@ struct instance {
 	uint64_t job_op;
 	bool job_begun; /* only verified any more: takes no start's place */
 	bool job_deleted;
-	char job_text[CORE_TEXT_SIZE];
 	uint64_t told_ms;                /* when its result was sent last */
 	uint64_t inspect_op;
 	uint64_t inspect_again_ms;
@@ -116,6 +116,11 @@ struct instance {
 	uint64_t stop_again_ms;
 	bool tidied_save;
 	bool tidied_definition;
+
+	struct place_fact place;
+	struct spec_fact spec;           /* uuid "" : free slot */
+	char job_text[CORE_TEXT_SIZE];
+	struct backing backing[CORE_HOSTS_MAX];
 };
 
 /* What this host itself sees; kept to be told again to every new coordinator. */
@@ -198,6 +203,7 @@ struct core {
 	struct host hosts[CORE_HOSTS_MAX];
 	int self;                        /* slot, -1 until configured */
 	size_t n_instances;
+	size_t found_next;               /* where instance_find() begins: any number will do */
 	struct instance instances[CORE_INSTANCES_MAX];
 	size_t n_incidents;
 	struct incident_fact incidents[CORE_INCIDENTS_MAX];

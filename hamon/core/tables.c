@@ -41,11 +41,19 @@ bool host_is_alive(const struct host *host)
 	return host->present && host->daemon && host->beat_known && host->report_known;
 }
 
+/* Lists name instances in much the same order on every host: the one after the last that was found is tried first. */
 struct instance *instance_find(struct core *core, const char *uuid)
 {
-	for (size_t i = 0; i < core->n_instances; i++)
-		if (!strcmp(core->instances[i].spec.uuid, uuid))
-			return &core->instances[i];
+	size_t at = core->found_next;
+
+	for (size_t i = 0; i < core->n_instances; i++, at++) {
+		if (at >= core->n_instances)
+			at = 0;
+		if (!strcmp(core->instances[at].spec.uuid, uuid)) {
+			core->found_next = at + 1;
+			return &core->instances[at];
+		}
+	}
 	return NULL;
 }
 

@@ -1,7 +1,7 @@
 # tests/simulator: whole clusters in virtual time, on the objects that hamond runs
 check_LIBRARIES = libhamon_world.a
 libhamon_world_a_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS)
-libhamon_world_a_SOURCES = tests/simulator/coverage.c tests/simulator/coverage.h tests/simulator/events.c \
+libhamon_world_a_SOURCES = tests/simulator/cores.c tests/simulator/coverage.c tests/simulator/coverage.h tests/simulator/events.c \
 	tests/simulator/fencing.c tests/simulator/guests.c tests/simulator/hosts.c tests/simulator/inner.h \
 	tests/simulator/ledger.c tests/simulator/ledger.h tests/simulator/migration.c tests/simulator/network.c \
 	tests/simulator/oracle.c tests/simulator/parcel.c tests/simulator/storage.c tests/simulator/store.c \

@@ -176,6 +176,7 @@ void history_run(const struct plan *plan, bool loud, struct coverage *coverage, 
 	memcpy(ret->why, world.failure, sizeof(ret->why));
 	ret->simulated_ms = world.now_ms;
 	ret->steps = world.steps;
+	ret->digest = world.digest;
 	ret->fences = world.fences;
 	ret->starts = world.starts;
 	ret->refusals = world.refusals;

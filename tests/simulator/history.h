@@ -50,7 +50,7 @@ struct plan {
 struct outcome {
 	bool failed;
 	char why[512];
-	uint64_t simulated_ms, steps, fences, starts, refusals, commits;
+	uint64_t simulated_ms, steps, fences, starts, refusals, commits, digest;
 	uint64_t faults[FAULT_KINDS];
 };
 

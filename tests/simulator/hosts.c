@@ -183,11 +183,14 @@ void host_step(struct world *w, struct world_host *host, const struct core_event
 	size_t n;
 
 	w->steps++;
+	w->digest = (w->digest ^ w->now_ms ^ (uint64_t)event->type << 48 ^ (uint64_t)host->nodeid << 56) * 0x9e3779b97f4a7c15ull;
 	if (w->coverage)
 		coverage_step(w, host->core, event);
 	n = core_step(host->core, host_clock(w, host), event, &acts);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
+		w->digest = ((w->digest ^ w->digest >> 29) + acts[i].type) * 0xbf58476d1ce4e5b9ull;
 		action_take(w, host, &acts[i]);
+	}
 	tick_arm(w, host);
 }
 
@@ -214,10 +217,8 @@ void world_daemon_start(struct world *w, size_t number)
 	host->tick_at_ms = 0;
 	host->frozen = false;
 	snprintf(settings.boot_id, sizeof(settings.boot_id), "%s-boot%u", host->name, host->boots);
-	core_free(host->core);
-	host->core = core_new(&settings);
-	if (!host->core)
-		abort();
+	core_give(host->core);
+	host->core = core_take(&settings);
 	memset(configs, 0, sizeof(configs[0]) * w->n_hosts);
 	for (size_t h = 0; h < w->n_hosts; h++) {
 		configs[h].nodeid = w->hosts[h].nodeid;

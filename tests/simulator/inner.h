@@ -114,6 +114,10 @@ void persist(struct world *w, struct world_host *host, const struct core_action 
 size_t fact_size(enum fact_kind kind);
 const char *fact_key(const struct fact_ref *ref, char buf[CORE_INCIDENT_SIZE]);
 
+/* cores.c */
+struct core *core_take(const struct core_settings *settings);
+void core_give(struct core *core);
+
 /* fencing.c */
 void fence_order(struct world *w, struct world_host *host, const struct core_action *act);
 void fence_act(struct world *w, struct world_event *ev);

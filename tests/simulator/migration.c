@@ -92,6 +92,8 @@ void migrate_confirm(struct world *w, struct world_host *source, struct world_ev
 	if (!target->power || target->boots != here->outgoing_boot) {
 		/* Its copy is gone for good, as its libvirt says or a person knows: the source goes on. */
 		say(w, "vm%zu goes on on %s again", ev->guest + 1, source->name);
+		if (w->ledger)
+			ledger_intent(w, ev->guest, WISH_RUNNING); /* though it may have been stopped there meanwhile */
 		here->outgoing = false;
 		here->running = true;
 		writers_check(w, ev->guest);

@@ -21,6 +21,13 @@ done <"$srcdir/tests/simulator/seeds"
 # An empty list would pass in silence.
 [ "$n" -gt 0 ] || { echo "no seeds in $srcdir/tests/simulator/seeds"; exit 1; }
 
+# Cores that are used again are as good as new ones: the same digest of every step, or a field is not cleaned.
+digest() {
+	"$sim" --seeds 200-320 "$@" | sed -n 's/.*digest //p'
+}
+used=$(digest) fresh=$(digest --fresh-cores)
+[ -n "$used" ] && [ "$used" = "$fresh" ] || { failed=1; echo "cores used again differ from new ones: $used, $fresh"; }
+
 run --seeds 1-120
 run --hosts 2 --seeds 1-60
 exit $failed

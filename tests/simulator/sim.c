@@ -3,12 +3,13 @@
  * over, is shortened, told, and can be told again with the command that is printed.
  *
  *	sim [--seeds FIRST-LAST] [--jobs N] [--hosts N] [--guests N] [--seed N (loud)] [--only FAULT,..] [--coverage]
- *	    [--no-shrink]
+ *	    [--no-shrink] [--fresh-cores (nothing may come of it)]
  */
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -29,7 +30,7 @@ struct options {
 struct counts {
 	unsigned long long current; /* the seed that runs now */
 	unsigned long long histories, failed, simulated_ms, steps, fences, starts, refusals, commits;
-	unsigned long long host_ms;
+	unsigned long long host_ms, digest;
 	uint64_t faults[FAULT_KINDS];
 	struct coverage coverage;
 };
@@ -49,7 +50,8 @@ static bool options_read(struct options *opt, int argc, char **argv)
 		{ "seeds", required_argument, NULL, 's' }, { "seed", required_argument, NULL, 'o' },
 		{ "hosts", required_argument, NULL, 'h' }, { "guests", required_argument, NULL, 'g' },
 		{ "jobs", required_argument, NULL, 'j' }, { "only", required_argument, NULL, 'y' },
-		{ "coverage", no_argument, NULL, 'c' }, { "no-shrink", no_argument, NULL, 'n' }, { 0 },
+		{ "coverage", no_argument, NULL, 'c' }, { "no-shrink", no_argument, NULL, 'n' },
+		{ "fresh-cores", no_argument, NULL, 'f' }, { 0 },
 	};
 	bool good = true;
 	int c;
@@ -78,6 +80,9 @@ static bool options_read(struct options *opt, int argc, char **argv)
 			break;
 		case 'c':
 			opt->coverage = true;
+			break;
+		case 'f':
+			cores_always_fresh = true;
 			break;
 		case 'n':
 			opt->shrink = false;
@@ -149,6 +154,7 @@ static void worker(const struct options *opt, size_t number, struct counts *coun
 		counts->simulated_ms += outcome.simulated_ms;
 		counts->host_ms += outcome.simulated_ms * plan.hosts;
 		counts->steps += outcome.steps;
+		counts->digest += outcome.digest * (seed | 1);
 		counts->fences += outcome.fences;
 		counts->starts += outcome.starts;
 		counts->refusals += outcome.refusals;
@@ -200,6 +206,7 @@ static void counts_add(struct counts *sum, const struct counts *part)
 	sum->simulated_ms += part->simulated_ms;
 	sum->host_ms += part->host_ms;
 	sum->steps += part->steps;
+	sum->digest += part->digest;
 	sum->fences += part->fences;
 	sum->starts += part->starts;
 	sum->refusals += part->refusals;
@@ -209,7 +216,8 @@ static void counts_add(struct counts *sum, const struct counts *part)
 	coverage_add(&sum->coverage, &part->coverage);
 }
 
-static void counts_print(const struct options *opt, const struct counts *sum, double seconds)
+/* The digest is the same as long as nothing has changed but speed. */
+static void counts_print(const struct options *opt, const struct counts *sum, double seconds, double processor_s)
 {
 	if (opt->first != opt->last) {
 		printf("faults:");
@@ -220,8 +228,19 @@ static void counts_print(const struct options *opt, const struct counts *sum, do
 	}
 	if (opt->coverage)
 		coverage_print(&sum->coverage);
-	printf("%llu histories, %llu failed; %.0f histories/s\n", sum->histories, sum->failed,
-	       (double)sum->histories / (seconds > 0 ? seconds : 1));
+	printf("%llu histories, %llu failed; %.0f histories/s, %.0f for each second of a processor, digest %016llx\n",
+	       sum->histories, sum->failed, (double)sum->histories / (seconds > 0 ? seconds : 1),
+	       (double)sum->histories / (processor_s > 0 ? processor_s : 1), sum->digest);
+}
+
+static double processor_used(int who)
+{
+	struct rusage used;
+
+	if (getrusage(who, &used))
+		return 0;
+	return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
+		(double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
 }
 
 int main(int argc, char **argv)
@@ -233,7 +252,7 @@ int main(int argc, char **argv)
 	bool good;
 
 	if (!options_read(&opt, argc, argv)) {
-		fprintf(stderr, "usage: sim [--seeds FIRST-LAST] [--jobs 1..%d] [--seed N] [--hosts 2..%d] [--guests 1..%d] [--only FAULT,..] [--coverage] [--no-shrink]\n",
+		fprintf(stderr, "usage: sim [--seeds FIRST-LAST] [--jobs 1..%d] [--seed N] [--hosts 2..%d] [--guests 1..%d] [--only FAULT,..] [--coverage] [--no-shrink] [--fresh-cores]\n",
 			JOBS_MAX, WORLD_HOSTS_MAX, WORLD_GUESTS_MAX);
 		return 64;
 	}
@@ -247,6 +266,7 @@ int main(int argc, char **argv)
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	for (size_t i = 0; i < opt.jobs; i++)
 		counts_add(&sum, &counts[i]);
-	counts_print(&opt, &sum, (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9);
+	counts_print(&opt, &sum, (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9,
+		     processor_used(RUSAGE_SELF) + processor_used(RUSAGE_CHILDREN));
 	return !good || sum.failed || sum.histories != opt.last - opt.first + 1;
 }

@@ -135,7 +135,7 @@ void world_free(struct world *w)
 	for (size_t h = 0; h < w->n_hosts; h++) {
 		outbox_clear(&w->hosts[h]);
 		store_clear(&w->hosts[h].store);
-		core_free(w->hosts[h].core);
+		core_give(w->hosts[h].core);
 	}
 	ledger_free(w->ledger);
 	w->ledger = NULL;

@@ -148,6 +148,7 @@ struct world {
 	bool failed;
 	char failure[512];
 	uint64_t steps;
+	uint64_t digest;                /* of every step: when, whose, and what it led to */
 	uint64_t fences, starts, refusals;
 	uint32_t start_failures_percent;
 	uint32_t max_failed_hosts;      /* the brake of every daemon that starts from now on */
@@ -160,6 +161,8 @@ struct world {
 	struct ledger *ledger;          /* what the oracle knows; NULL: only who runs where is checked */
 	struct coverage *coverage;
 };
+
+extern bool cores_always_fresh; /* each daemon has a core in new memory: slow, and nothing may come of it */
 
 void world_init(struct world *w, uint64_t seed, size_t hosts, size_t guests);
 void world_free(struct world *w);
