@@ -9,7 +9,7 @@ PACKAGES_BUILD="gcc libc6-dev make autoconf automake pkg-config libcpg-dev libqu
 	libqb-dev libjson-c-dev libsqlite3-dev libsystemd-dev libvirt-dev libxml2-dev libinih-dev libcurl4-openssl-dev libyaml-dev"
 PACKAGES_LAB="corosync libvirt-daemon libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils
 	fence-agents openipmi ipmitool nasm python3 iproute2 util-linux procps sqlite3"
-PACKAGES_ALL="clang libclang-rt-14-dev xz-utils python3-pytest qemu-block-extra tgt glusterfs-server glusterfs-client
+PACKAGES_ALL="clang libclang-rt-14-dev xz-utils python3-pytest python3-pytest-xdist qemu-block-extra tgt glusterfs-server glusterfs-client
 	faketime nftables pacemaker ovmf mtools systemd-boot-efi binutils"
 
 POLICY=/usr/sbin/policy-rc.d

@@ -15,6 +15,8 @@ SOON, LONG = 60, 180
 class Cluster:
     def __init__(self, lab):
         self.lab = lab
+        self.began = time.monotonic()
+        self.tell = None  # is told where the time goes
         self.guests = {}
         self.cloud = None  # see cloud.py
         self.cold = False  # the whole cluster was dead meanwhile: its starts have no certificate before them
@@ -93,7 +95,12 @@ class Cluster:
 
     def wait(self, what, probe, timeout=SOON, every=0.1):
         self._told = None
-        return wait_until(what, self._tried(probe), timeout, every, seen=lambda: "%s\n%s" % (self._told, self.report()))
+        began = time.monotonic()
+        try:
+            return wait_until(what, self._tried(probe), timeout, every, seen=lambda: "%s\n%s" % (self._told, self.report()))
+        finally:
+            if self.tell:
+                self.tell("%8.1f s, %5.1f s waited: %s" % (time.monotonic() - self.began, time.monotonic() - began, what))
 
     def wait_settled(self, timeout=LONG):
         """Every running host is admitted on every running host's word, there is a coordinator, nothing is open."""

@@ -5,6 +5,10 @@ that one test did can matter to the next. @pytest.mark.lab(hosts=5, hamon={..}) 
 leaves the hosts off; @pytest.mark.scenario(1, 24) says which rows of
 scenarios.py it covers, @pytest.mark.long that it is too slow for every day, @pytest.mark.nova that it needs tests/nova. Every
 such test ends with the invariant check of cluster.py, and leaves the hosts' logs in $HAMON_LAB_LOGS when it fails.
+
+tests/all runs them in several processes (pytest-xdist, --dist loadgroup), each with one lab at a time, and then those that
+are marked @pytest.mark.alone one after the other: they measure, look at the machine as a whole, or leave nothing for others.
+A module whose tests share a lab is one group.
 """
 import os
 import re
@@ -16,6 +20,10 @@ import pytest
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, HERE)
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # before anybody imports keeper.py
+    os.environ["HAMON_LAB_BASE"] = "%s-%s" % (os.environ.get("HAMON_LAB_BASE", "/var/tmp/hamon-lab"),
+                                              os.environ["PYTEST_XDIST_WORKER"])
+
 LOGS = os.environ.get("HAMON_LAB_LOGS") or os.path.join(HERE, "..", "..", "build", "lab-logs")
 
 
@@ -23,6 +31,8 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "lab(**options): arguments for the Lab of this test")
     config.addinivalue_line("markers", "scenario(number, ..): the rows of scenarios.py that this test covers")
     config.addinivalue_line("markers", "nova: needs the real OpenStack of tests/nova; left out unless --nova is given")
+    config.addinivalue_line("markers", "alone: not while other tests run")
+    config.addinivalue_line("markers", "xdist_group(name): its tests go to the same process")
     config.addinivalue_line("markers", "long: slow; left out unless --long is given")
     # A terminated test run ends like an interrupted one: through the finalizers, which take the lab down.
     # Whoever starts us in the background makes us ignore SIGINT.
@@ -63,6 +73,7 @@ def cluster(request):
     boot = options.pop("boot", True)
     with Lab(stage=stage(), what=request.node.name, wait=3600, **options) as lab:
         made = request.node.cluster = cluster_module.Cluster(lab)
+        made.tell = print  # shown when the test fails, and with -s
         try:
             made.up(boot)
         except BaseException:

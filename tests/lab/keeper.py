@@ -20,11 +20,12 @@ import time
 
 import spaces
 
-# Labs do not meet: each is in namespaces of its own. But two at a time are too much for a small machine, and a
-# test that waits for a busy one is hard to read, so there is one for each base.
+# Labs do not meet: each is in namespaces of its own. But there is one at a time for each base, because whoever starts a second
+# one by mistake should be told; tests/all has a base for each of its processes (conftest.py).
 BASE = os.environ.get("HAMON_LAB_BASE", "/var/tmp/hamon-lab")
 LOCK = os.path.join(BASE, "lock")
 ROUTE = ["blackhole", "10.77.0.0/16"]
+ROUTE_USERS = "/run/hamon-lab-route"  # locked by each lab of the machine that wants the route; "ours" when a lab made it
 MARK = ".hamon-lab"
 
 
@@ -36,6 +37,49 @@ def machine_boot_id():
 def route_present():
     shown = subprocess.run(["ip", "route", "show", "type"] + ROUTE, capture_output=True, text=True)
     return bool(shown.stdout.strip())
+
+
+def route_hold():
+    """Have the route, as long as the descriptor that is returned is open, and whether it is ours to remove."""
+    while True:
+        fd = os.open(ROUTE_USERS, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        fcntl.flock(fd, fcntl.LOCK_SH)
+        try:
+            if os.stat(ROUTE_USERS).st_ino == os.fstat(fd).st_ino:
+                break
+        except FileNotFoundError:
+            pass
+        os.close(fd)  # its last user removed it while we waited
+    if not route_present():
+        os.pwrite(fd, b"ours", 0)
+        done = subprocess.run(["ip", "route", "replace"] + ROUTE, capture_output=True, text=True)
+        if done.returncode:
+            route_release(fd)
+            raise spaces.LabError("ip route: " + done.stderr.strip())
+    return fd, os.pread(fd, 16, 0) == b"ours"
+
+
+def route_release(fd):
+    """The last of its users takes the route away."""
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.pread(fd, 16, 0) == b"ours":
+            subprocess.run(["ip", "route", "del"] + ROUTE, capture_output=True)
+        os.unlink(ROUTE_USERS)
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    finally:
+        os.close(fd)
+
+
+def route_in_use():
+    """Does a lab hold it now? Asked without a lock of our own, which would look like one more user."""
+    try:
+        inode = os.stat(ROUTE_USERS).st_ino
+    except FileNotFoundError:
+        return False
+    with open("/proc/locks") as locks:
+        return any(line.split()[-3].endswith(":%d" % inode) for line in locks)
 
 
 def lock_take(wait=0.0, tell=None):
@@ -109,7 +153,8 @@ def leftovers_clear(record):
             if record.get(kind):
                 spaces.kill_wait(*record[kind])
         if record.get("route"):
-            subprocess.run(["ip", "route", "del"] + ROUTE, capture_output=True)
+            with contextlib.suppress(FileNotFoundError):
+                route_release(os.open(ROUTE_USERS, os.O_RDWR | os.O_CLOEXEC))
     folder_remove(record.get("dir"))
 
 
@@ -127,6 +172,7 @@ class Keeper:
         self.record = {"what": sys.argv[3], "dir": folder, "boot_id": machine_boot_id(), "route": False,
                        "keeper": [os.getpid(), spaces.start_time(os.getpid())], "init": None}
         self.lab_init = None
+        self.route = None
         self.stdin_open = True
         self.keep = False
         self.keep_files = False
@@ -137,12 +183,8 @@ class Keeper:
 
     def start(self):
         self.save()
-        if not route_present():
-            self.record["route"] = True
-            self.save()
-            done = subprocess.run(["ip", "route", "replace"] + ROUTE, capture_output=True, text=True)
-            if done.returncode:
-                raise spaces.LabError("ip route: " + done.stderr.strip())
+        self.route, self.record["route"] = route_hold()
+        self.save()
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.bind(os.path.join(self.folder, "power"))
         self.socket.listen(16)
@@ -255,8 +297,8 @@ class Keeper:
             self.lab_init.wait()
         for boot in self.boots:
             boot.wait()
-        if self.record["route"]:
-            subprocess.run(["ip", "route", "del"] + ROUTE, capture_output=True)
+        if self.route is not None:
+            route_release(self.route)
         if not self.keep_files:
             folder_remove(self.folder)
         unlock(self.lock)

@@ -17,6 +17,7 @@ def test_intervals():
     assert bench.clip([(0, 10), (20, 30)], 5, 20) == [(5, 10)]
 
 
+@pytest.mark.alone
 def test_bench_short():
     done = subprocess.run([sys.executable, os.path.join(HERE, "bench.py"), "--stage", stage(), "--short", "--json"],
                           capture_output=True, text=True)

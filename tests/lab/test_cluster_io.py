@@ -13,6 +13,8 @@ import pytest
 from lab import Lab
 from spaces import LabError, wait_until
 
+pytestmark = pytest.mark.xdist_group("test_cluster_io")
+
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAM = os.path.join(os.environ.get("HAMON_BUILDDIR", TOP), "tests/lab/cluster_probe")
 FOLDER = "/var/lib/probe"

@@ -9,6 +9,8 @@ import pytest
 from evacuation import evacuate, start
 from spaces import wait_until
 
+pytestmark = pytest.mark.xdist_group("test_evacuate_helper")
+
 
 @pytest.fixture(scope="module")
 def lab():

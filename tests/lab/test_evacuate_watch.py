@@ -8,6 +8,8 @@ import pytest
 from evacuation import Watch
 from spaces import wait_until
 
+pytestmark = pytest.mark.xdist_group("test_evacuate_watch")
+
 PLACE_ID = "5f0c9a52-6a1f-4a53-9d5e-0d6c4b4d9c11"
 
 

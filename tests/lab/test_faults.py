@@ -43,6 +43,7 @@ def test_corosync_stopped_for_a_while_and_for_too_long(cluster):
 
 
 @pytest.mark.scenario(7)
+@pytest.mark.alone
 def test_starved_of_cpu(cluster):
     """Sixteen busy loops, far more than the machine has processors, on the coordinator's host."""
     stay(cluster)

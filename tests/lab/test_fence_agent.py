@@ -13,6 +13,8 @@ import time
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("test_fence_agent")
+
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 ADDRESS = "10.77.9.101"
 PASSWORD = "s3cret-bmc"

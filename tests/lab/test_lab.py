@@ -11,6 +11,9 @@ from config import BMC_PASSWORD, BMC_USER, bmc_address
 from lab import Lab
 from spaces import LabError, wait_until
 
+pytestmark = pytest.mark.xdist_group("test_lab")
+
+
 @pytest.fixture(scope="module")
 def lab():
     with Lab(stage=None, what="test_lab.py", wait=1800) as lab:

@@ -11,6 +11,8 @@ import spaces
 from lab import Lab
 from spaces import wait_until
 
+pytestmark = pytest.mark.alone
+
 HERE = os.path.dirname(os.path.abspath(__file__))
 
 SCRIPT = """
@@ -49,7 +51,7 @@ def leftovers(folder, lab_spaces, record):
                       or any(folder in word for word in spaces.command_line(pid))],
         "folder": os.path.exists(folder),
         "mounts": [line for line in open("/proc/self/mounts") if folder in line],
-        "route": not other and record["route"] and keeper.route_present(),
+        "route": not keeper.route_in_use() and (os.path.exists(keeper.ROUTE_USERS) or record["route"] and keeper.route_present()),
         "base": not other and os.path.exists(keeper.BASE),
     }
 

@@ -9,6 +9,8 @@ import pytest
 from evacuation import Gate, Watch, gate_list_write
 from spaces import wait_until
 
+pytestmark = pytest.mark.xdist_group("test_start_gate")
+
 FOREIGN = "00000000-2222-4222-8333-444444444444"
 
 
