@@ -25,3 +25,10 @@ TESTS += tests/unit/daemon_store_test
 tests_unit_daemon_store_test_SOURCES = tests/unit/daemon_store_test.c hamon/daemon/faultpoint.c hamon/daemon/store.c hamon/daemon/walls.c hamon/daemon/daemon.h
 tests_unit_daemon_store_test_CPPFLAGS = $(hamond_CPPFLAGS)
 tests_unit_daemon_store_test_LDADD = libhamon_world.a libhamon_core.a libhamon_common.a $(JSON_LIBS)
+
+# And its side of libvirt.
+check_PROGRAMS += tests/unit/daemon_watch_test
+TESTS += tests/unit/daemon_watch_test
+tests_unit_daemon_watch_test_SOURCES = tests/unit/daemon_watch_test.c hamon/daemon/watch.c hamon/daemon/daemon.h
+tests_unit_daemon_watch_test_CPPFLAGS = $(hamond_CPPFLAGS)
+tests_unit_daemon_watch_test_LDADD = libhamon_common.a $(JSON_LIBS)
