@@ -58,7 +58,7 @@ static const struct field spec_fields[] = {
 };
 
 static const struct field place_fields[] = {
-	TEXT(place_fact, uuid), U32(place_fact, owner), U32(place_fact, joint), U32(place_fact, home),
+	TEXT(place_fact, uuid), U32(place_fact, owner), U32(place_fact, joint), U32(place_fact, heir), U32(place_fact, home),
 	BOOL(place_fact, released), U64(place_fact, generation), ENUM(place_fact, wish, WISH_RUNNING),
 	ENUM(place_fact, phase, PHASE_HELD), U64(place_fact, owner_epoch), U32(place_fact, attempts),
 	BOOL(place_fact, accept_loss), BOOL(place_fact, by_hand), TEXT(place_fact, incident),

@@ -42,6 +42,7 @@
 	X("instance-autostart", "386dce3b1a024fc4b775b46d344737e9", ATTRIBUTE, "", 0, 0) \
 	X("instance-migrating", "6994f0b7ac834f4b90f53c9a2e1c8d67", ATTRIBUTE, "", 0, 0) \
 	X("instance-migrated", "dcffcd30f6194d7481280af8c80967ea", ATTRIBUTE, "", 0, 0) \
+	X("instance-handed-over", "f4580ae596de4760a30beea46cf6832e", ATTRIBUTE, "", 0, 0) \
 	X("instance-undefined", "ad1fd46ac0124238816c7ed0f1396c65", ATTRIBUTE, "", 0, 0) \
 	X("instance-wish", "426057fc40a8402e8a31682cb5b8702e", ATTRIBUTE, "", 0, 0) \
 	X("incident-held", "5112485d945e4080899657eb7ba3af63", ATTRIBUTE, "", 0, 0) \

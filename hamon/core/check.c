@@ -13,6 +13,9 @@ static void instance_check(const struct instance *inst)
 	/* A joint holder is never the owner, and nothing is being started while two hosts may hold it. */
 	assert(!inst->place.joint || inst->place.joint != inst->place.owner);
 	assert(!inst->place.joint || inst->place.phase != PHASE_ASSIGNED);
+	/* Only its owner, who has it, can be asked to hand it over. */
+	assert(!inst->place.heir || (inst->place.phase == PHASE_REVOKING && !inst->place.joint &&
+				     inst->place.heir != inst->place.owner));
 	/* What is assigned has not been given back. */
 	assert(inst->place.phase != PHASE_ASSIGNED || !inst->place.released);
 }

@@ -7,7 +7,6 @@
 
 #include "hamon/core/state.h"
 
-#define GRANT_SHOWS_MS 60000 /* what the gate let in is a QEMU by then: libvirtd waits for locks of a dead host, at most */
 #define HOST_REPORT_INTERVAL_MS 10000 /* told again: a message may be lost with who heard it */
 
 void text_copy(char *to, size_t size, const char *from)
@@ -346,11 +345,10 @@ static void verdicts_take(struct core *core, const struct core_event *event)
 	msg->n_verdicts = event->verdicts.n;
 }
 
-static bool grant_is_open(const struct core *core)
+static bool some_grant_is_open(const struct core *core)
 {
 	for (size_t i = 0; i < core->n_instances; i++)
-		if (core->instances[i].granted_ms &&
-		    core->now_ms < core->instances[i].granted_ms + GRANT_SHOWS_MS)
+		if (grant_is_open(core, &core->instances[i]))
 			return true;
 	return false;
 }
@@ -359,7 +357,7 @@ static void leave_take(struct core *core)
 {
 	/* A daemon that ends before its first list, or while its libvirtd hangs or starts one, does not know that none runs. */
 	bool guests_run = !core->own_reported || !core->own_host.libvirt_ok ||
-		grant_is_open(core);
+		some_grant_is_open(core);
 
 	for (size_t i = 0; i < core->n_own; i++)
 		guests_run |= core->own[i].used && core->own[i].report.state != INSTANCE_ABSENT;

@@ -31,6 +31,7 @@ struct core_settings {
 	uint64_t fence_backoff_ms;
 	uint64_t fence_backoff_max_ms;
 	bool move_stopped;               /* what is wished stopped leaves a dead host too, and stays stopped */
+	bool hand_over;                  /* what is stopped may be started on another host, if its owner consents */
 	uint64_t late_effect_ms;         /* how long an `off` may still arrive after its helper was ended */
 };
 
@@ -189,7 +190,7 @@ struct core_message {
 	bool ok;
 	bool deleted;                    /* RESULT: not ok, for the control plane says that it has deleted it */
 	bool migrate;                    /* CLAIM */
-	const struct instance_report *claim; /* CLAIM of an unknown instance, else NULL */
+	const struct instance_report *claim; /* CLAIM of an unknown instance; NULL: its owner is to hand it over, or it migrates */
 	char text[CORE_TEXT_SIZE];
 	/* REQUEST, REPLY */
 	const struct core_request *request;

@@ -123,6 +123,7 @@ struct place_fact {
 	char uuid[CORE_UUID_SIZE];
 	uint32_t owner;                  /* node id */
 	uint32_t joint;                  /* node id of the target of a live migration, or 0 */
+	uint32_t heir;                   /* node id: the owner, which has it stopped, is asked to hand it over to that host; or 0 */
 	uint32_t home;                   /* node id where it ran last: its local disks are there */
 	bool released;                   /* the owner gave this generation back: no start job, no QEMU */
 	uint64_t generation;

@@ -8,6 +8,7 @@
 #include "hamon/core/state.h"
 
 #define GATE_PATIENCE_MS 1500 /* the hook gives up after 2 s */
+#define GRANT_SHOWS_MS 60000 /* what the gate let in is a QEMU by then: libvirtd waits for locks of a dead host, at most */
 #define INCOMING_MS 5000 /* libvirt prepares the QEMU of an incoming migration at once after the hook has allowed it */
 
 enum answer {
@@ -25,6 +26,12 @@ static void gate_answer(struct core *core, uint64_t id, bool allow, const char *
 	text_copy(act->gate.reason, sizeof(act->gate.reason), reason);
 }
 
+/* It was let in here, and has not been seen since: its QEMU may still appear. */
+bool grant_is_open(const struct core *core, const struct instance *inst)
+{
+	return inst->granted_ms && core->now_ms < inst->granted_ms + GRANT_SHOWS_MS;
+}
+
 static bool facts_are_current(const struct core *core)
 {
 	return core->synced && core->quorate && core->commit && core->coordinator && !core->leaving;
@@ -40,7 +47,7 @@ static void claim_send(struct core *core, struct gate_wait *wait, const struct i
 	wait->claimed = true;
 	msg = message_send(core, MSG_CLAIM);
 	text_copy(msg->uuid, sizeof(msg->uuid), wait->query.spec.uuid);
-	msg->migrate = inst != NULL;
+	msg->migrate = inst && wait->query.op == GATE_MIGRATE_IN;
 	if (inst)
 		return;
 	assert(core->n_claims < CORE_GATE_WAITS_MAX); /* each gate claims once */
@@ -93,6 +100,12 @@ static enum answer known_decide(struct core *core, struct gate_wait *wait, struc
 	}
 	if (place->owner != self && incoming_take(core, inst))
 		return ANSWER_YES;
+	if (place->owner != self && handover_is_asked(core, inst)) {
+		text_format(reason, CORE_TEXT_SIZE, "%s belongs to %s, which did not hand it over in time: see that it is stopped there, and try again",
+			    inst->spec.name, host_name(core, place->owner));
+		claim_send(core, wait, inst);
+		return ANSWER_WAIT;
+	}
 	if (place->owner != self) {
 		text_format(reason, CORE_TEXT_SIZE,
 			    "%s belongs to %s (generation %llu, %s): start it there, or move it with `evacuate`",

@@ -18,7 +18,7 @@ struct host *owner_of(struct core *core, const struct instance *inst)
 	return slot < 0 ? NULL : &core->hosts[slot];
 }
 
-static void phase_set(struct core *core, struct instance *inst, enum phase phase)
+void phase_set(struct core *core, struct instance *inst, enum phase phase)
 {
 	/* What may follow what: a generation that was granted is given back before anybody else gets it. */
 	static const uint8_t allowed[] = {
@@ -26,7 +26,7 @@ static void phase_set(struct core *core, struct instance *inst, enum phase phase
 			1 << PHASE_REVOKING,
 		[PHASE_WAITING] = 1 << PHASE_ASSIGNED | 1 << PHASE_HELD | 1 << PHASE_WAITING | 1 << PHASE_SETTLED,
 		[PHASE_ASSIGNED] = 1 << PHASE_SETTLED | 1 << PHASE_REVOKING | 1 << PHASE_WAITING,
-		[PHASE_REVOKING] = 1 << PHASE_WAITING | 1 << PHASE_HELD,
+		[PHASE_REVOKING] = 1 << PHASE_WAITING | 1 << PHASE_HELD | 1 << PHASE_SETTLED,
 		[PHASE_HELD] = 1 << PHASE_ASSIGNED | 1 << PHASE_WAITING | 1 << PHASE_HELD | 1 << PHASE_SETTLED,
 	};
 
@@ -207,6 +207,7 @@ void instances_mend(struct core *core)
 		if (inst->spec.deleted || !inst->has_place || !owner || inst->place.owner_epoch <= owner->fact.epoch)
 			continue;
 		inst->place.owner_epoch = owner->fact.epoch;
+		inst->place.heir = 0;
 		if (inst->place.phase == PHASE_ASSIGNED || inst->place.phase == PHASE_REVOKING)
 			inst->place.phase = PHASE_SETTLED; /* what is to be done about it follows from its host */
 		stage_place(core, inst);
@@ -353,7 +354,9 @@ static void instance_evaluate(struct core *core, struct instance *inst)
 		evaluate_assigned(core, inst);
 		break;
 	case PHASE_REVOKING:
-		if (owner_is_over(core, inst))
+		if (inst->place.heir)
+			handover_evaluate(core, inst);
+		else if (owner_is_over(core, inst))
 			phase_set(core, inst, PHASE_WAITING);
 		break;
 	}
@@ -440,6 +443,10 @@ void instance_released_receive(struct core *core, const struct core_message *msg
 	    inst->place.owner != msg->from || inst->place.generation != msg->generation)
 		return;
 	inst->state[host_slot(core, msg->from)] = INSTANCE_ABSENT;
+	if (inst->place.heir) {
+		handover_released(core, inst);
+		return;
+	}
 	inst->place.released = true;
 	inst->place.joint = 0;
 	phase_set(core, inst, PHASE_WAITING);
@@ -454,6 +461,8 @@ uint64_t instances_deadline(const struct core *core)
 
 		if (inst->absent_since_ms)
 			deadline_min(core, &deadline_ms, inst->absent_since_ms + RESTART_DELAY_MS);
+		if (inst->place.heir)
+			deadline_min(core, &deadline_ms, handover_deadline(inst));
 		if (inst->retry_ms > core->now_ms)
 			deadline_min(core, &deadline_ms, inst->retry_ms);
 	}

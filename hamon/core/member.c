@@ -254,6 +254,8 @@ static void revoke_evaluate(struct core *core, struct instance *inst)
 
 	if (inst->inspect_op || core->now_ms < inst->inspect_again_ms)
 		return;
+	if (inst->place.heir && !handover_is_free(core, inst))
+		return;
 	inst->inspect_op = core->next_op++;
 	act = action_add(core, ACT_INSPECT);
 	act->instance.op = inst->inspect_op;
@@ -272,6 +274,10 @@ void member_inspect_result(struct core *core, const struct core_event *event)
 	inst->inspect_again_ms = core->now_ms + INSPECT_INTERVAL_MS;
 	if (!instance_is_mine(core, inst) || inst->place.phase != PHASE_REVOKING ||
 	    !place_committed(core, inst) || !self_may_act(core))
+		return;
+	/* It was asked for, not given back: what runs here stays, and who asked hears nothing. */
+	if (inst->place.heir && (!event->inspect.known || event->inspect.job || event->inspect.qemu ||
+				 !handover_is_free(core, inst)))
 		return;
 	if (!event->inspect.known || event->inspect.job) {
 		/* libvirtd may still be starting it: it stays here, visibly. */

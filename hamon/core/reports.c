@@ -178,6 +178,10 @@ void instance_claim_receive(struct core *core, const struct core_message *msg)
 			   host_name(core, inst->place.owner), host->config.name);
 		return;
 	}
+	if (inst && !inst->spec.deleted && !msg->claim) {
+		handover_begin(core, inst, host);
+		return;
+	}
 	if ((inst && !inst->spec.deleted) || !msg->claim || !msg->claim->spec.protected ||
 	    strcmp(msg->claim->spec.uuid, msg->uuid) ||
 	    disk_user_find(core, msg->claim->spec.uuid, msg->claim->spec.disks, msg->claim->spec.n_disks))

@@ -99,6 +99,7 @@ struct instance {
 	uint64_t retry_ms;
 	uint64_t joint_since_ms;
 	uint64_t granted_ms; /* when this host's gate let it in; 0 once it was seen */
+	uint64_t handover_ms;            /* since when its owner is asked to hand it over */
 	uint64_t left_ms;                /* its owner said, of this very moment, that it has migrated away */
 	uint64_t incoming_until_ms; /* this host granted its migration in; one start of it belongs to that */
 
@@ -356,6 +357,16 @@ void instance_result_receive(struct core *core, const struct core_message *msg);
 void instance_released_receive(struct core *core, const struct core_message *msg);
 uint64_t instances_deadline(const struct core *core);
 
+void phase_set(struct core *core, struct instance *inst, enum phase phase);
+
+/* handover.c: a stopped instance changes its owner by that owner's consent */
+bool handover_is_asked(const struct core *core, const struct instance *inst);
+void handover_begin(struct core *core, struct instance *inst, const struct host *heir);
+void handover_evaluate(struct core *core, struct instance *inst);
+void handover_released(struct core *core, struct instance *inst);
+bool handover_is_free(const struct core *core, const struct instance *inst);
+uint64_t handover_deadline(const struct instance *inst);
+
 /* placement.c */
 enum placement {
 	PLACEMENT_FOUND,
@@ -379,6 +390,7 @@ uint64_t member_deadline(const struct core *core);
 bool self_is_admitted(const struct core *core);
 
 /* gate.c */
+bool grant_is_open(const struct core *core, const struct instance *inst);
 void gate_take(struct core *core, const struct gate_query *query);
 void gate_cancel(struct core *core, uint64_t id);
 void gates_evaluate(struct core *core);

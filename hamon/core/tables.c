@@ -214,8 +214,12 @@ void fact_apply(struct core *core, const struct fact_ref *ref, uint64_t seq)
 		break;
 	case FACT_SPEC:
 		inst = instance_make(core, ((const struct spec_fact *)ref->fact)->uuid);
-		if (inst)
-			inst->spec = *(const struct spec_fact *)ref->fact;
+		if (!inst)
+			break;
+		/* Its owner's definition is gone, this host's is not: it is said at once who has it. */
+		if (((const struct spec_fact *)ref->fact)->deleted && !inst->spec.deleted && inst->defined_here)
+			core->report_due = true;
+		inst->spec = *(const struct spec_fact *)ref->fact;
 		break;
 	case FACT_PLACE:
 		inst = instance_make(core, ((const struct place_fact *)ref->fact)->uuid);

@@ -290,7 +290,7 @@ void daemon_settings_take(struct daemon *d)
 	s->retry_delay_ms = config->evacuation.retry_delay_ms;
 	s->fence_backoff_ms = config->fencing.retry_backoff_ms;
 	s->fence_backoff_max_ms = config->fencing.retry_backoff_max_ms;
-	s->move_stopped = nova_is_plane(d);
+	s->move_stopped = s->hand_over = nova_is_plane(d);
 	s->late_effect_ms = 10000;
 	for (size_t i = 0; i < config->devices_count; i++)
 		if (config->devices[i].timeout_ms > s->late_effect_ms)

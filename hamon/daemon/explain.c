@@ -47,6 +47,11 @@ static void instance_why(struct daemon *d, struct json_object *reply, const stru
 			 owner, (unsigned long long)view->place->generation);
 		break;
 	case PHASE_REVOKING:
+		if (view->place->heir) {
+			snprintf(text, sizeof(text), "%s is stopped on %s, and %s", view->spec->name, owner,
+				 view->place->reason);
+			break;
+		}
 		snprintf(text, sizeof(text), "%s did not start on %s (%s); it is tried elsewhere once %s has shown that nothing of it is left there",
 			 view->spec->name, owner, view->place->reason, owner);
 		break;

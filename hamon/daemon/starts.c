@@ -339,7 +339,10 @@ void tidy_begin(struct daemon *d, const struct core_action *act)
 	struct json_object *input = json_object_new_object();
 
 	json_put_string(input, "managed_save", "aside");
-	/* Its definition goes only once the instance runs elsewhere: the core says TIDY again then. */
-	json_put_bool(input, "undefine", act->instance.place->phase == PHASE_SETTLED);
+	/*
+	 * Its definition goes only once the instance runs elsewhere: the core says TIDY again then. Nova removes its own, and writes
+	 * one on a host that a stopped server moves to before that host owns it.
+	 */
+	json_put_bool(input, "undefine", act->instance.place->phase == PHASE_SETTLED && !nova_is_plane(d));
 	domain_op_begin(d, act, "tidy", input, STOP_DEADLINE_MS, EV_TICK);
 }

@@ -220,6 +220,7 @@ void place_walk(struct codec *c, struct place_fact *place)
 	uuid_walk(c, place->uuid);
 	N(place->owner);
 	N(place->joint);
+	N(place->heir);
 	N(place->home);
 	N(place->released);
 	N(place->generation);

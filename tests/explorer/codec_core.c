@@ -82,6 +82,7 @@ static void instance_walk(struct codec *c, struct instance *inst)
 	op_walk(c, &inst->stop_op, op_stop(guest_of(inst->spec.uuid)));
 	END(inst->stop_again_ms);
 	AGE(inst->granted_ms, 60000);
+	AGE(inst->handover_ms, 1200);
 	N(inst->tidied_save);
 	N(inst->tidied_definition);
 }

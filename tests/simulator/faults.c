@@ -243,6 +243,20 @@ static void device_set(struct world *w, const struct fault *fault, size_t host)
 
 /* --- guests --- */
 
+/* The control plane stops it here, copies what it has to, and starts it there. */
+static void migrate_cold(struct world *w, const struct plan *plan, const struct fault *fault, size_t from, size_t host,
+			 size_t guest, struct ends *ends)
+{
+	say(w, "-- vm%zu is to go from %s to %s, stopped", guest, w->hosts[from - 1].name, w->hosts[host - 1].name);
+	world_guest_stop(w, from, guest, STOP_BY_API);
+	run_with_ends(w, plan, ends, fault->value % 4000);
+	world_guest_start(w, host, guest);
+	if (fault->kind == FAULT_MIGRATE)
+		return;
+	run_with_ends(w, plan, ends, fault->lasts_ms % 1000);
+	world_power_off(w, fault->value >> 20 & 1 ? from : host);
+}
+
 static void migrate(struct world *w, const struct plan *plan, const struct fault *fault, size_t host, size_t guest,
 		    struct ends *ends)
 {
@@ -250,6 +264,10 @@ static void migrate(struct world *w, const struct plan *plan, const struct fault
 
 	if (!from || from == host || guest_is_local(plan, guest) || w->hosts[from - 1].paused)
 		return;
+	if (w->swarm.hand_over && fault->value >> 21 & 1) {
+		migrate_cold(w, plan, fault, from, host, guest, ends);
+		return;
+	}
 	say(w, "-- vm%zu is to go from %s to %s", guest, w->hosts[from - 1].name, w->hosts[host - 1].name);
 	world_guest_migrate(w, from, host, guest, takes_ms);
 	if (fault->kind == FAULT_MIGRATE)

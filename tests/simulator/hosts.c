@@ -206,7 +206,8 @@ void world_daemon_start(struct world *w, size_t number)
 		.max_failed_hosts = w->max_failed_hosts, .max_failed_share_percent = w->max_failed_share_percent,
 		.beat_ms = 1000, .coordinator_timeout_ms = 4000, .tilt_ms = 3000,
 		.parallel_starts = 4, .attempts = 3, .retry_delay_ms = 10000, .fence_backoff_ms = 5000,
-		.fence_backoff_max_ms = 60000, .move_stopped = w->swarm.move_stopped, .late_effect_ms = 10000,
+		.fence_backoff_max_ms = 60000, .move_stopped = w->swarm.move_stopped,
+		.hand_over = w->swarm.hand_over, .late_effect_ms = 10000,
 	};
 
 	if (!host->power || host->daemon || host->paused)

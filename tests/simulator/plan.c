@@ -89,6 +89,7 @@ static void later_draw(struct plan *plan)
 	plan->swarm.versions = draw(&rng, 12) == 0;
 	if (plan->hosts > 2 && !plan->local_percent && draw(&rng, 2))
 		plan->stay_off = 1 + (uint32_t)draw(&rng, (plan->hosts - 1) / 2);
+	plan->swarm.hand_over = plan->swarm.move_stopped && draw(&rng, 3) != 0;
 }
 
 static void faults_draw(struct plan *plan, uint64_t *rng)
@@ -142,8 +143,9 @@ void plan_tell(const struct plan *plan)
 	       plan->max_failed_hosts, plan->max_failed_share_percent, plan->fence_levels,
 	       (unsigned long long)plan->fence_delay_ms, plan->devices_with_hosts, plan->watchdogs, plan->drift,
 	       plan->groups, plan->local_percent);
-	printf("migrations take definitions along %d and ask twice %d, two versions %d, %u hosts stay off at the end\n",
-	       plan->swarm.takes_along, plan->swarm.asks_twice, plan->swarm.versions, plan->stay_off);
+	printf("migrations take definitions along %d and ask twice %d, two versions %d, %u hosts stay off at the end, stopped ones handed over %d\n",
+	       plan->swarm.takes_along, plan->swarm.asks_twice, plan->swarm.versions, plan->stay_off,
+	       plan->swarm.hand_over);
 	for (size_t i = 0; i < plan->n_faults; i++)
 		if (!plan->masked[i])
 			printf("  fault %zu: %s (host %zu, guest %zu), then %llu ms\n", i,

@@ -115,6 +115,7 @@ struct swarm {
 	bool memory;             /* guests take memory of their host */
 	bool confirm;            /* a migration ends in two steps: the target runs, then the source's QEMU ends */
 	bool move_stopped;       /* the control plane moves what is stopped too: it is started for a moment, and ended */
+	bool hand_over;          /* what is stopped may be started on another host: cold migrations */
 	bool takes_along;        /* a migration takes the definition along: it is undefined on the source */
 	bool asks_twice;         /* the gate is asked for a migration, and then for the QEMU that waits for it */
 	bool versions;           /* daemons begin in either of two versions of the protocol */

@@ -7,13 +7,13 @@
  *
  * Commands (hN is a host, vmN a guest; times are such as 300ms, 8s):
  *	cluster HOSTS GUESTS		a new world; everything is off
- *	move-stopped				the control plane moves what is stopped too
+ *	move-stopped, hand-over			the control plane moves what is stopped too, after a death; or by itself, cold
  *	limit N, fence-delay TIME, grant TIME	the brake's limit; a host's delay before it is fenced; libvirtd's time to start
  *	boot hN|all, power-off hN, reboot hN, shutdown hN
  *	kill-daemon hN, start-daemon hN, leave hN, freeze hN, thaw hN, lose-store hN, store hN corrupt|ok, store-hang hN TIME
  *	side hN N, heal			who reaches whom
  *	device hN broken|ok, starts hN fail|work, hook hN missing|loaded, memory hN MIB, backing hN vmN WORD
- *	start vmN hN, stop vmN guest|crash, clone vmN hN, migrate vmN hN TIME, attest hN LEASE WATCHDOG
+ *	start vmN hN, stop vmN guest|api|crash, clone vmN hN, migrate vmN hN TIME, attest hN LEASE WATCHDOG
  *	request hN VERB [ARGUMENT...]	asked at hN: maintenance H on|off, maintenance-all on|off, confirm-fenced H REASON,
  *					forget H, release, evacuate INSTANCE|H [TARGET]
  *	run TIME, until TEXT		time passes; until a line with that text is said (within two minutes)
@@ -234,7 +234,8 @@ static void guest_stop(struct story *st, size_t guest, const char *how)
 	size_t host = world_runs_on(&st->world, guest - 1);
 
 	if (host)
-		world_guest_stop(&st->world, host, guest, !strcmp(how, "guest") ? STOP_BY_GUEST : STOP_CRASH);
+		world_guest_stop(&st->world, host, guest, !strcmp(how, "guest") ? STOP_BY_GUEST :
+				 !strcmp(how, "api") ? STOP_BY_API : STOP_CRASH);
 	else
 		wrong(st, "it does not run");
 }
@@ -363,6 +364,8 @@ static void command(struct story *st, const char *text)
 		w->max_failed_hosts = (uint32_t)strtoul(words[1], NULL, 10);
 	} else if (n == 1 && !strcmp(words[0], "move-stopped")) {
 		st->world.swarm.move_stopped = true;
+	} else if (n == 1 && !strcmp(words[0], "hand-over")) {
+		st->world.swarm.hand_over = true;
 	} else if (n == 2 && !strcmp(words[0], "fence-delay")) {
 		w->fence_delay_ms = duration(st, words[1]);
 	} else if (n == 2 && !strcmp(words[0], "grant")) {

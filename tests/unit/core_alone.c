@@ -118,17 +118,25 @@ void alone_present(bool quorate, size_t n, const uint32_t *nodeids)
 	step(&(struct core_event){ .type = EV_MEMBERS, .members = { .n = n, .members = members } });
 }
 
+static struct core_settings settings;
+
+void alone_hand_over(bool on)
+{
+	settings.hand_over = on;
+	step(&(struct core_event){ .type = EV_SETTINGS, .settings = &settings });
+}
+
 static void begin(uint32_t self, uint32_t hosts, bool two_node)
 {
 	static const uint32_t all[] = { 1, 2, 3, 4, 5 };
-	struct core_settings settings = {
+	struct core_host_config configs[ALONE_HOSTS_MAX] = { 0 };
+	struct host_report report = { .gate_loaded = true, .libvirt_ok = true, .reported = true, .free_mib = 4096 };
+
+	settings = (struct core_settings){
 		.self = self, .start_grace_ms = 30000, .failure_window_ms = 300000, .max_failed_hosts = 3, .beat_ms = 1000,
 		.coordinator_timeout_ms = 4000, .tilt_ms = 3000, .parallel_starts = 4, .attempts = 3, .retry_delay_ms = 10000,
 		.fence_backoff_ms = 5000, .fence_backoff_max_ms = 60000, .late_effect_ms = 10000,
 	};
-	struct core_host_config configs[ALONE_HOSTS_MAX] = { 0 };
-	struct host_report report = { .gate_loaded = true, .libvirt_ok = true, .reported = true, .free_mib = 4096 };
-
 	snprintf(settings.boot_id, sizeof(settings.boot_id), "b%u-1", self);
 	snprintf(report.boot_id, sizeof(report.boot_id), "b%u-1", self);
 	core = core_new(&settings);

@@ -28,6 +28,8 @@ void alone_begin(uint32_t self, uint32_t hosts);
 /* The same for two hosts in corosync's two_node mode: each is quorate alone. */
 void alone_begin_two(uint32_t self);
 void alone_end(void);
+/* Whether the control plane moves stopped instances itself. */
+void alone_hand_over(bool on);
 
 /* The members that corosync names from now on, in both of its services. */
 void alone_present(bool quorate, size_t n, const uint32_t *nodeids);

@@ -72,6 +72,7 @@ static void place_of_all(struct place_fact *fact)
 	fact->owner = 1;
 	fact->joint = 2;
 	fact->home = 3;
+	fact->heir = 4;
 	fact->released = fact->accept_loss = fact->by_hand = true;
 	fact->generation = 1ull << 40;
 	fact->wish = WISH_RUNNING;
