@@ -61,7 +61,8 @@ static const struct field place_fields[] = {
 	TEXT(place_fact, uuid), U32(place_fact, owner), U32(place_fact, joint), U32(place_fact, heir), U32(place_fact, home),
 	BOOL(place_fact, released), U64(place_fact, generation), ENUM(place_fact, wish, WISH_RUNNING),
 	ENUM(place_fact, phase, PHASE_HELD), U64(place_fact, owner_epoch), U32(place_fact, attempts),
-	BOOL(place_fact, accept_loss), BOOL(place_fact, by_hand), TEXT(place_fact, incident),
+	BOOL(place_fact, accept_loss), BOOL(place_fact, by_hand), BOOL(place_fact, excluded),
+	TEXT(place_fact, incident),
 	TEXT(place_fact, reason), TEXT(place_fact, failure), END
 };
 
@@ -111,6 +112,7 @@ static const struct field message_fields[] = {
 	BOOL(core_message, replace),
 	U32(core_message, to), BOOL(core_message, full), TEXT(core_message, uuid),
 	U64(core_message, generation), BOOL(core_message, ok), BOOL(core_message, deleted),
+	BOOL(core_message, excluded),
 	BOOL(core_message, migrate), TEXT(core_message, text), U64(core_message, request_id),
 	U32(core_message, request_origin), TEXT(core_message, code), TEXT(core_message, hint),
 	BOOL(core_message, guests_run), END

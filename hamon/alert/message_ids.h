@@ -38,6 +38,7 @@
 	X("instance-running", "702c3d6d059147519836258d6a58e503", RESOURCE, "ok", 0, 0) \
 	X("instance-failed", "ccf9b73a22a94cfc928e7fdf08f6b8e7", RESOURCE, "error", 1, 0) \
 	X("instance-held", "189cd26e170c4ac8bc5d63d181b9c8b2", RESOURCE, "Cannot execute now", 1, 9) \
+	X("instance-excluded", "4b0e6f2d91c84d7aa35c8f1e60d27b94", ATTRIBUTE, "", 0, 0) \
 	X("instance-waiting", "da5011ec15ef484081c9d940b323c7b1", ATTRIBUTE, "", 0, 0) \
 	X("instance-autostart", "386dce3b1a024fc4b775b46d344737e9", ATTRIBUTE, "", 0, 0) \
 	X("instance-migrating", "6994f0b7ac834f4b90f53c9a2e1c8d67", ATTRIBUTE, "", 0, 0) \

@@ -189,6 +189,7 @@ struct core_message {
 	uint64_t generation;
 	bool ok;
 	bool deleted;                    /* RESULT: not ok, for the control plane says that it has deleted it */
+	bool excluded;                   /* RESULT: not ok, for it is not among those that are to be recovered */
 	bool migrate;                    /* CLAIM */
 	const struct instance_report *claim; /* CLAIM of an unknown instance; NULL: its owner is to hand it over, or it migrates */
 	char text[CORE_TEXT_SIZE];
@@ -299,6 +300,7 @@ struct core_event {
 			bool ok;
 			bool stopped;            /* ok, and stopped by hand before it was verified */
 			bool deleted;            /* not ok, and the control plane says that it has deleted it */
+			bool excluded;           /* not ok: it is not among those that are to be recovered; nothing was done */
 			char detail[CORE_TEXT_SIZE];
 		} start;
 		struct {

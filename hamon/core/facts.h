@@ -133,6 +133,7 @@ struct place_fact {
 	uint32_t attempts;
 	bool accept_loss;                /* a person accepts that its disks are not proven shared */
 	bool by_hand;                    /* a person asked for this evacuation */
+	bool excluded;                   /* the settings leave it to its home: it goes nowhere else by itself */
 	char incident[CORE_INCIDENT_SIZE];
 	char reason[CORE_TEXT_SIZE];
 	char failure[CORE_TEXT_SIZE];    /* of the last start that failed: "h2: what it said"; until one succeeds */

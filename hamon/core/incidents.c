@@ -60,7 +60,7 @@ void incidents_evaluate(struct core *core)
 {
 	for (size_t k = 0; k < core->n_incidents; k++) {
 		struct incident_fact *incident = &core->incidents[k];
-		uint32_t total = 0, running = 0, held = 0;
+		uint32_t total = 0, running = 0, held = 0, excluded = 0;
 		enum incident_state state;
 		int slot;
 
@@ -79,6 +79,11 @@ void incidents_evaluate(struct core *core)
 			}
 			if (strcmp(inst->place.incident, incident->id))
 				continue;
+			/* It is over without what the settings leave to its own host, which may never come back. */
+			if (inst->place.excluded && inst->place.phase == PHASE_HELD) {
+				excluded++;
+				continue;
+			}
 			total++;
 			running += inst->place.phase == PHASE_SETTLED;
 			held += inst->place.phase == PHASE_HELD;
@@ -102,7 +107,8 @@ void incidents_evaluate(struct core *core)
 			note_stage(core, state == INCIDENT_CLOSED ? "incident-closed" : "incident-held",
 				   held ? NOTE_ALERT : NOTE_NOTICE, incident->id,
 				   slot < 0 ? NULL : &core->hosts[slot], NULL,
-				   "%s: %u of %u instances run again%s", incident->id, running, total,
+				   "%s: %u of %u instances run again%s%s", incident->id, running, total,
+				   excluded ? ", those that the settings leave to their host are left alone" : "",
 				   held ? ", the rest is held and waits for a person" : "");
 		}
 		incident->state = state;

@@ -119,6 +119,33 @@ const struct host *instance_holder(const struct core *core, const struct instanc
 	return NULL;
 }
 
+/* The settings leave it to its own host, and a person has not asked for more. */
+static bool is_left_to_home(const struct instance *inst)
+{
+	return inst->place.excluded && !inst->place.by_hand;
+}
+
+static bool home_is_back(const struct core *core, const struct instance *inst)
+{
+	int slot = host_slot(core, inst->place.home);
+
+	return slot >= 0 && core->hosts[slot].present && core->hosts[slot].fact.state == HOST_ADMITTED;
+}
+
+/* Nothing is wrong with it, and nothing is done: no alert, and no incident waits for it. */
+static void leave_to_home(struct core *core, struct instance *inst)
+{
+	const char *home = host_name(core, inst->place.home);
+
+	if (inst->place.phase == PHASE_HELD)
+		return;
+	text_format(inst->place.reason, sizeof(inst->place.reason), "it is left alone until %s is back (%.200s)", home,
+		    inst->place.failure);
+	note_stage(core, "instance-excluded", NOTE_NOTICE, inst->place.incident, NULL, inst,
+		   "%s is left alone until %s is back: %s", inst->spec.name, home, inst->place.failure);
+	phase_set(core, inst, PHASE_HELD);
+}
+
 static void instance_place(struct core *core, struct instance *inst)
 {
 	char why[CORE_TEXT_SIZE], failing[CORE_TEXT_SIZE];
@@ -157,6 +184,12 @@ static void instance_place(struct core *core, struct instance *inst)
 		hold(core, inst, PHASE_WAITING, "its own host is coming back");
 		return;
 	}
+	if (is_left_to_home(inst) && !home_is_back(core, inst)) {
+		leave_to_home(core, inst);
+		return;
+	}
+	if (is_left_to_home(inst))
+		wanted = inst->place.home;
 	if (inst->place.attempts >= core->settings.attempts && core->now_ms < inst->retry_ms)
 		return;
 	placement = placement_choose(core, inst, wanted, &slot, why);
@@ -410,6 +443,7 @@ void instance_result_receive(struct core *core, const struct core_message *msg)
 		inst->tried = 0;
 		inst->place.attempts = 0;
 		inst->place.by_hand = false;
+		inst->place.excluded = false;
 		inst->place.accept_loss = false;
 		inst->place.home = msg->from;
 		inst->place.reason[0] = inst->place.failure[0] = '\0';
@@ -424,6 +458,14 @@ void instance_result_receive(struct core *core, const struct core_message *msg)
 		stage_spec(core, inst);
 		note_stage(core, "instance-undefined", NOTE_NOTICE, inst->place.incident, target, inst,
 			   "%s is protected no more: %s", LABEL(inst), msg->text);
+		return;
+	}
+	if (msg->excluded && inst->place.home != msg->from) {
+		inst->place.excluded = true;
+		inst->place.attempts = 0;
+		text_copy(inst->place.reason, sizeof(inst->place.reason), msg->text);
+		text_copy(inst->place.failure, sizeof(inst->place.failure), msg->text);
+		phase_set(core, inst, PHASE_REVOKING);
 		return;
 	}
 	note_stage(core, "instance-failed", NOTE_WARNING, inst->place.incident, target, inst,

@@ -151,6 +151,7 @@ static void result_send(struct core *core, struct instance *inst)
 	msg->generation = inst->job_generation;
 	msg->ok = inst->job == JOB_DONE;
 	msg->deleted = inst->job_deleted;
+	msg->excluded = inst->job_excluded;
 	text_copy(msg->text, sizeof(msg->text), inst->job_text);
 }
 
@@ -183,6 +184,7 @@ void member_start_result(struct core *core, const struct core_event *event)
 	inst->job_op = 0;
 	inst->job = event->start.ok ? JOB_DONE : JOB_FAILED;
 	inst->job_deleted = !event->start.ok && event->start.deleted;
+	inst->job_excluded = !event->start.ok && event->start.excluded;
 	text_copy(inst->job_text, sizeof(inst->job_text), event->start.detail);
 	if (event->start.ok && core->self >= 0)
 		inst->state[core->self] = INSTANCE_RUNNING;
@@ -352,7 +354,9 @@ static bool foreign_evaluate(struct core *core, struct instance *inst)
 		}
 		return true;
 	}
-	if (!runs && inst->managed_save_here && !inst->tidied_save) {
+	/* What is left to its home is resumed there. */
+	if (!runs && inst->managed_save_here && !inst->tidied_save &&
+	    !(inst->place.excluded && inst->place.home == core->settings.self)) {
 		inst->tidied_save = true;
 		instance_act(core, inst, ACT_TIDY, 0);
 	}

@@ -109,6 +109,7 @@ struct instance {
 	uint64_t job_op;
 	bool job_begun; /* only verified any more: takes no start's place */
 	bool job_deleted;
+	bool job_excluded;
 	uint64_t told_ms;                /* when its result was sent last */
 	uint64_t inspect_op;
 	uint64_t inspect_again_ms;

@@ -155,8 +155,9 @@ static enum trouble instance_trouble(struct json_object *instance)
 	const char *phase = json_string_or(instance, "phase", "settled");
 	const char *state = json_string_or(instance, "state", "unknown");
 
+	/* It waits for its host, as configured; that its host is away is told of the host. */
 	if (!strcmp(phase, "held"))
-		return TROUBLE_HELD;
+		return json_bool_or(instance, "excluded", false) ? TROUBLE_NONE : TROUBLE_HELD;
 	if (strcmp(phase, "settled") || !strcmp(state, "starting"))
 		return TROUBLE_MOVING;
 	if (strcmp(json_string_or(instance, "wish", "running"), "running"))

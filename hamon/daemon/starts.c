@@ -32,6 +32,7 @@ struct start_op {
 	bool started;     /* the second helper is at work */
 	bool stopped;     /* by hand, before it was verified; or as it was to be */
 	bool deleted;     /* says the control plane */
+	bool excluded;    /* not among those that [nova] select takes */
 	bool wish_stopped; /* Nova moves it, and it is to stay off */
 	uint64_t began_ms;
 	char verdict[16];
@@ -60,6 +61,7 @@ static void op_answer(struct start_op *op, bool ok, const char *detail)
 	event.start.ok = ok;
 	event.start.stopped = op->stopped;
 	event.start.deleted = !ok && op->deleted;
+	event.start.excluded = !ok && op->excluded;
 	snprintf(event.start.detail, sizeof(event.start.detail), "%s", detail);
 	daemon_defer(op->d, &event);
 }
@@ -103,6 +105,7 @@ static void start_on_line(void *user, struct helper *helper, struct json_object 
 		return;
 	}
 	op->deleted = !strcmp(json_string_or(obj, "error_class", ""), "deleted");
+	op->excluded = !strcmp(json_string_or(obj, "error_class", ""), "not-selected");
 	snprintf(detail, sizeof(detail), "%.40s: %.260s", json_string_or(obj, "error_class", "failed"),
 		 json_string_or(obj, "error", "no reason given"));
 	op_answer(op, false, detail);

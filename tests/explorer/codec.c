@@ -230,6 +230,7 @@ void place_walk(struct codec *c, struct place_fact *place)
 	N(place->attempts);
 	N(place->accept_loss);
 	N(place->by_hand);
+	N(place->excluded);
 	TEXT(place->incident);
 	TEXT(place->reason);
 	TEXT(place->failure);

@@ -74,6 +74,7 @@ static void instance_walk(struct codec *c, struct instance *inst)
 	ONLY(inst->job != JOB_NONE, inst->job_begun, N(inst->job_begun));
 	open = inst->job == JOB_DONE || inst->job == JOB_FAILED;
 	ONLY(open, inst->job_deleted, N(inst->job_deleted));
+	ONLY(open, inst->job_excluded, N(inst->job_excluded));
 	ONLY(open, inst->job_text[0], TEXT(inst->job_text));
 	ONLY(open, inst->told_ms, AGE(inst->told_ms, 3000));
 	op_walk(c, &inst->inspect_op, op_inspect(guest_of(inst->spec.uuid)));

@@ -160,6 +160,7 @@ static void message_walk(struct codec *c, struct core_message *msg)
 		N(msg->generation);
 		N(msg->ok);
 		N(msg->deleted);
+		N(msg->excluded);
 		TEXT(msg->text);
 		break;
 	case MSG_CLAIM:

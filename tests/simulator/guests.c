@@ -99,6 +99,19 @@ void qemu_start(struct world *w, struct world_host *host, size_t guest)
 	event_add(w, HAPPEN_WATCH_ONE, host_index(w, host), 10)->guest = guest;
 }
 
+/* As its start helper finds: it is not among those that are recovered, and this is not the host that it is left to. */
+static bool is_excluded(struct world *w, struct world_host *host, size_t guest)
+{
+	struct core_instance_view view;
+
+	if (!w->swarm.excluded || guest)
+		return false;
+	for (size_t i = 0; i < core_instance_count(host->core); i++)
+		if (core_instance(host->core, i, &view) && guest_number(view.spec->uuid) == guest)
+			return view.place->home != host->nodeid && !view.place->by_hand;
+	return false;
+}
+
 void start_gate(struct world *w, struct world_host *host, struct world_event *ev)
 {
 	struct guest_here *here = &host->guests[ev->guest];
@@ -109,6 +122,8 @@ void start_gate(struct world *w, struct world_host *host, struct world_event *ev
 
 	/* Its helper proves the disks before anything else. */
 	fails |= ev->by_core && here->verdict == VERDICT_UNKNOWN && w->ledger;
+	here->excluded = ev->by_core && !fails && is_excluded(w, host, ev->guest);
+	fails |= here->excluded;
 	if (ev->by_core) {
 		done = event_add(w, HAPPEN_START_DONE, ev->host, between(w, 1600, 2200));
 		done->op = ev->op;
@@ -166,6 +181,7 @@ void start_done(struct world *w, struct world_host *host, struct world_event *ev
 		event.start.stopped = true;
 		event_add(w, HAPPEN_WATCH_ONE, ev->host, 10)->guest = ev->guest;
 	}
+	event.start.excluded = here->excluded && !event.start.ok && !dies;
 	strcpy(event.start.detail, event.start.ok ? "verified" : dies ? "its helper died" : "it did not start");
 	host_step(w, host, &event);
 }

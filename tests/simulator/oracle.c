@@ -98,6 +98,9 @@ static bool instance_is_settled(struct world *w, const struct core_instance_view
 	size_t guest = guest_number(view->spec->uuid), host = world_runs_on(w, guest);
 	enum wish wish;
 
+	if (w->swarm.excluded && view->place->excluded && view->place->phase == PHASE_HELD && !host &&
+	    w->hosts[host_of_node(w, view->place->home)].stays_off)
+		return true;
 	if (view->place->phase != PHASE_SETTLED)
 		snprintf(why, size, "%s is %s: %s", view->spec->name, phase_name(view->place->phase),
 			 view->place->reason);

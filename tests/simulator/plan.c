@@ -62,6 +62,7 @@ static void swarm_draw(struct plan *plan, uint64_t *rng)
 	plan->swarm.memory = draw(rng, 3) == 0;
 	plan->swarm.confirm = draw(rng, 3) != 0;
 	plan->swarm.move_stopped = plan->seed % 4 == 3; /* not drawn: it came later, and moves no history of before */
+	plan->swarm.excluded = plan->seed % 8 == 3; /* not drawn either */
 	plan->swarm.lock_percent = draw(rng, 3) ? 0 : 20;
 	plan->swarm.helper_death_percent = draw(rng, 4) ? 0 : 15;
 	plan->swarm.order_ms = draw(rng, 3) ? 5 : 800;
@@ -134,10 +135,11 @@ void plan_draw(struct plan *plan, uint64_t seed, size_t hosts, size_t guests)
 
 void plan_tell(const struct plan *plan)
 {
-	printf("seed %llu: %zu hosts, %zu guests; rings %d, codec %d, definitions %d, memory %d (%llu MiB a host), confirm %d, stopped ones moved %d, locks %u%%, dying helpers %u%%, failing starts %u%%\n",
+	printf("seed %llu: %zu hosts, %zu guests; rings %d, codec %d, definitions %d, memory %d (%llu MiB a host), confirm %d, stopped ones moved %d, vm1 left to its host %d, locks %u%%, dying helpers %u%%, failing starts %u%%\n",
 	       (unsigned long long)plan->seed, plan->hosts, plan->guests, plan->swarm.rings, !plan->swarm.binary,
 	       plan->swarm.definitions, plan->swarm.memory, (unsigned long long)plan->capacity_mib,
-	       plan->swarm.confirm, plan->swarm.move_stopped, plan->swarm.lock_percent, plan->swarm.helper_death_percent,
+	       plan->swarm.confirm, plan->swarm.move_stopped, plan->swarm.excluded, plan->swarm.lock_percent,
+	       plan->swarm.helper_death_percent,
 	       plan->start_failures_percent);
 	printf("brake %u hosts or %u%%, fence levels %u, delay %llu ms, BMCs with their hosts %d, watchdogs %d, drift %d, groups %d, local disks %u%%\n",
 	       plan->max_failed_hosts, plan->max_failed_share_percent, plan->fence_levels,

@@ -113,6 +113,8 @@ void ledger_assignment_check(struct world *w, const struct place_fact *fact)
 	const struct ledger_place *old = &w->ledger->places[guest];
 	uint64_t bad_ms = host->guests[guest].told_bad_ms;
 
+	if (fact->excluded && fact->phase == PHASE_ASSIGNED && fact->owner != fact->home && !fact->by_hand && !w->two_node)
+		fail(w, "I13: vm%zu is left to its own host, and goes to %s", guest + 1, host->name);
 	if (w->two_node || !old->known || old->deleted || fact->phase != PHASE_ASSIGNED ||
 	    fact->generation <= old->sent_generation || fact->owner == fact->home || fact->accept_loss)
 		return;

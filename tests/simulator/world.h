@@ -40,6 +40,7 @@ struct guest_here {
 	bool gate_asked;    /* and hamond has not answered yet */
 	bool by_core;       /* the start job is hamond's */
 	bool only_moved;    /* and the guest stays stopped */
+	bool excluded;      /* nothing was started: it is left to its own host */
 	bool lock_wait;     /* the server has not let go of a dead writer's locks yet */
 	bool incoming;      /* the target side of a live migration */
 	bool outgoing;      /* moved away, and paused until that is confirmed */
@@ -116,6 +117,7 @@ struct swarm {
 	bool confirm;            /* a migration ends in two steps: the target runs, then the source's QEMU ends */
 	bool move_stopped;       /* the control plane moves what is stopped too: it is started for a moment, and ended */
 	bool hand_over;          /* what is stopped may be started on another host: cold migrations */
+	bool excluded;           /* the settings leave vm1 to its own host: a start elsewhere says so, and does nothing */
 	bool takes_along;        /* a migration takes the definition along: it is undefined on the source */
 	bool asks_twice;         /* the gate is asked for a migration, and then for the QEMU that waits for it */
 	bool versions;           /* daemons begin in either of two versions of the protocol */

@@ -580,6 +580,86 @@ static void what_the_control_plane_deleted_is_no_instance(void)
 	alone_end();
 }
 
+/* --- what is left to its own host --- */
+
+/* What this core has just sent, as the group gives it back. */
+static void hear_own(enum message_type type)
+{
+	struct core_message word;
+
+	CHECK(sent(type));
+	word = *sent(type);
+	word.from = 1;
+	hear(&word);
+}
+
+/* Host 3 is dead, this host was given vm1, and its helper says that it is none of those which are recovered. */
+static uint64_t leave_to_3(void)
+{
+	struct core_event result = { .type = EV_START_RESULT }, inspected = { .type = EV_INSPECT_RESULT };
+	uint64_t term;
+
+	fence_3();
+	term = view().term << 16 | 1;
+	fence_end(true);
+	commit_all(term);
+	CHECK_INT(place_now().owner, 1);
+	result.start.op = last_op(ACT_START);
+	result.start.excluded = true;
+	strcpy(result.start.detail, "not-selected: HA_Enabled is not True");
+	step(&result);
+	hear_own(MSG_RESULT);
+	CHECK_INT(place_now().phase, PHASE_REVOKING);
+	commit_all(term);
+	inspected.inspect.op = last_op(ACT_INSPECT);
+	inspected.inspect.known = true;
+	step(&inspected);
+	hear_own(MSG_RELEASED);
+	commit_all(term);
+	return term;
+}
+
+static void what_is_not_to_be_recovered_waits_for_its_host(void)
+{
+	uint64_t term = leave_to_3();
+	const struct incident_fact *incident = core_incident(core, 0);
+
+	CHECK_INT(place_now().phase, PHASE_HELD);
+	CHECK(strstr(place_now().reason, "left alone until h3 is back"));
+	CHECK(strstr(place_now().reason, "HA_Enabled"));
+	/* Nobody waits for it: its host may never come back. */
+	CHECK_INT(incident->state, INCIDENT_CLOSED);
+	CHECK_INT(incident->total, 0);
+	live(600000);
+	CHECK_INT(place_now().generation, 2);
+	/* It is back: vm1 is its again, and nobody else's. */
+	alone_present(true, 3, all_3);
+	hear_beat(3, true, term);
+	hear_report(3, "b3-2", false, INSTANCE_ABSENT);
+	live(3000);
+	hear_beat(3, true, term);
+	live(1000);
+	CHECK_INT(host_now(3).state, HOST_ADMITTED);
+	CHECK_INT(place_now().owner, 3);
+	CHECK_INT(place_now().phase, PHASE_ASSIGNED);
+	CHECK_INT(place_now().generation, 3);
+	CHECK(place_now().excluded);
+	/* That it fails there is no reason to try elsewhere. */
+	hear(&(struct core_message){ .type = MSG_RESULT, .from = 3, .generation = 3, .uuid = VM1 });
+	hear(&(struct core_message){ .type = MSG_RELEASED, .from = 3, .generation = 3, .uuid = VM1 });
+	CHECK_INT(place_now().phase, PHASE_WAITING);
+	for (int i = 0; i < 12; i++) {
+		hear_beat(3, true, term);
+		live(1000);
+	}
+	CHECK_INT(place_now().owner, 3);
+	CHECK_INT(place_now().generation, 4);
+	hear(&(struct core_message){ .type = MSG_RESULT, .from = 3, .generation = 4, .ok = true, .uuid = VM1 });
+	CHECK_INT(place_now().phase, PHASE_SETTLED);
+	CHECK(!place_now().excluded);
+	alone_end();
+}
+
 /* --- live migration --- */
 
 /* The news of host 2 that vm1 has just migrated away from it. */
@@ -779,6 +859,7 @@ int main(void)
 	RUN(alone_of_two_it_commits_its_intent_alone);
 	RUN(who_proves_the_other_of_two_dead_outranks_it);
 	RUN(what_the_control_plane_deleted_is_no_instance);
+	RUN(what_is_not_to_be_recovered_waits_for_its_host);
 	RUN(a_list_of_who_stood_still_ends_no_migration);
 	RUN(a_report_of_an_earlier_run_ends_no_migration);
 	RUN(a_claim_of_another_instance_is_not_taken);
