@@ -142,7 +142,7 @@ static void leave_to_home(struct core *core, struct instance *inst)
 	text_format(inst->place.reason, sizeof(inst->place.reason), "it is left alone until %s is back (%.200s)", home,
 		    inst->place.failure);
 	note_stage(core, "instance-excluded", NOTE_NOTICE, inst->place.incident, NULL, inst,
-		   "%s is left alone until %s is back: %s", inst->spec.name, home, inst->place.failure);
+		   "%s is left alone until %s is back: %s", LABEL(inst), home, inst->place.failure);
 	phase_set(core, inst, PHASE_HELD);
 }
 
