@@ -312,11 +312,26 @@ void term_snapshots_send(struct core *core);
 uint64_t term_deadline(const struct core *core);
 bool candidate_can_open(struct core *core);
 
-/* hosts.c: loss, fencing, admission */
+/* events.c */
+void event_take(struct core *core, const struct core_event *event);
+
+/* hosts.c: who is here, who is lost */
 void hosts_evaluate(struct core *core);
-void host_fence_result(struct core *core, const struct core_event *event);
-bool host_runs_foreign(const struct core *core, const struct host *host);
+void host_lose(struct core *core, struct host *host);
 uint64_t hosts_deadline(const struct core *core);
+
+/* fence.c: brake, intent, devices */
+void host_evaluate_lost(struct core *core, struct host *host);
+void host_fence_result(struct core *core, const struct core_event *event);
+void host_reason_note(struct core *core, struct host *host, enum note_severity severity, const char *kind,
+		      const char *reason);
+
+/* admission.c: who may run instances, and the way back */
+bool host_may_be_admitted(struct core *core, struct host *host);
+void host_admit(struct core *core, struct host *host);
+bool host_runs_foreign(const struct core *core, const struct host *host);
+void host_evaluate_dead(struct core *core, struct host *host);
+void host_evaluate_quarantined(struct core *core, struct host *host);
 
 /* proofs.c: what certifies a host, and what that is worth */
 #define DOUBT_PATIENCE_MS 5000 /* a host that was just powered off is a member for a token longer */

@@ -122,7 +122,8 @@ def nova_control(name):
 
 def nova_compute(host):
     """For a host's nova-compute: it reaches Nova's databases through the conductor only."""
-    sections = _nova(host.name, host.address, "/var/log/nova/nova-compute.log")
+    # One address for all: so Nova knows without an ssh from host to host that what a cold migration copies lies in one shared folder.
+    sections = _nova(host.name, ADDRESS, "/var/log/nova/nova-compute.log")
     helper = {"helper_command": "/usr/bin/privsep-helper --config-file /etc/nova/nova.conf"}
     sections["DEFAULT"].update(
         compute_driver="libvirt.LibvirtDriver", instances_path=INSTANCES, force_raw_images="false",

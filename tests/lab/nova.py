@@ -12,7 +12,7 @@ from spaces import LabError, wait_until
 
 MICROVERSION = "2.93"
 CLONE_NEWNET = 0x40000000
-FLAVOR, IMAGE = "witness", "witness"
+FLAVOR, LARGER, IMAGE = "witness", "larger-witness", "witness"
 PORTS = {"identity": 5000, "compute": 8774, "image": 9292, "placement": 8778}
 PREFIX = {"identity": "/v3", "compute": "/v2.1", "image": "/v2", "placement": ""}
 
@@ -106,6 +106,7 @@ class Nova:
     def prepare(self):
         """The witness's boot sector as an image, and a flavor for it."""
         self.call("POST", "/flavors", {"flavor": {"name": FLAVOR, "id": "1", "ram": 16, "vcpus": 1, "disk": 0}})
+        self.call("POST", "/flavors", {"flavor": {"name": LARGER, "id": "2", "ram": 24, "vcpus": 1, "disk": 0}})
         image = self.call("POST", "/images", {"name": IMAGE, "disk_format": "raw", "container_format": "bare"}, service="image")
         with open(self.cloud.lab.tools.witness, "rb") as sector:
             data = sector.read().ljust(1 << 20, b"\0")

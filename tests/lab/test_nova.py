@@ -68,6 +68,38 @@ def test_a_server_lives_through_nova_under_the_gate(cluster, cloud):
     assert cluster.incidents() == [] and domains(cluster.host("h2")) == {}
 
 
+def moved_cold(cluster, guest, host):
+    """Nova has stopped it on one host and started it on another; hamon agrees who has it."""
+    cluster.expect("moved", guest.name)
+    cluster.wait_running(guest.name, on=(host,))
+    cluster.wait("hamon knows that it is on " + host, lambda: (cluster.instance(guest.name)["host"],
+                 cluster.instance(guest.name)["wish"]) == (host, "running"))
+
+
+def test_a_server_moves_cold(cluster, cloud):
+    """Cold migration, resize, and its revert: a host that has a server stopped hands it over; afterwards it is as safe as before."""
+    nova = cloud.nova
+    (a1,) = add(cluster, a1="h1")
+    nova.action(a1.uuid, migrate={"host": "h2"})
+    nova.wait(a1.uuid, "VERIFY_RESIZE", "h2")
+    moved_cold(cluster, a1, "h2")
+    nova.action(a1.uuid, confirmResize=None)
+    nova.wait(a1.uuid, "ACTIVE", "h2")
+    assert a1.uuid not in domains(cluster.host("h1"))
+    nova.action(a1.uuid, resize={"flavorRef": "2"})
+    larger = nova.wait(a1.uuid, "VERIFY_RESIZE")["OS-EXT-SRV-ATTR:host"]
+    moved_cold(cluster, a1, larger)
+    nova.action(a1.uuid, revertResize=None)
+    nova.wait(a1.uuid, "ACTIVE", "h2")
+    moved_cold(cluster, a1, "h2")
+    assert cluster.incidents() == [] and not cluster.records(a1.name, "start-refused")
+    cluster.expect("moved", a1.name)
+    cluster.host("h2").power_off()
+    cluster.wait_closed("h2")
+    cluster.wait_running(a1.name, on=("h1", "h3"))
+    assert nova.state(a1.uuid) == ("ACTIVE", None, a1.hosts()[0])
+
+
 def test_nova_cannot_run_a_server_twice(cluster, cloud):
     """An operator forces the service of a living host down and evacuates by hand: Nova believes it, hamon does not."""
     nova = cloud.nova

@@ -128,6 +128,9 @@ static void without_its_owner_nobody_consents(void)
 	commit_all(term);
 	alone_present(true, 2, (const uint32_t[]){ 1, 3 });
 	check_place(2, PHASE_SETTLED, 0);
+	/* Nothing that must run is lost with it. */
+	CHECK_INT(host_now(2).state, HOST_LOST);
+	CHECK(!host_now(2).fence_intent);
 	claim(3);
 	check_place(2, PHASE_SETTLED, 0);
 	alone_end();
