@@ -1,6 +1,7 @@
 /* The plan of an evacuation: what it does, what it would lose, and whether the person has consented. */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "evacuate/command/command.h"
 #include "hamon/common/json.h"
@@ -31,7 +32,8 @@ bool plan_entry_unproven(struct json_object *entry)
 
 static bool entry_is(struct json_object *entry, const char *name)
 {
-	return !strcmp(json_string_or(entry, "instance", ""), name) || !strcmp(json_string_or(entry, "uuid", ""), name);
+	return !strcmp(json_string_or(entry, "instance", ""), name) || !strcmp(json_string_or(entry, "title", ""), name) ||
+		!strcasecmp(json_string_or(entry, "uuid", ""), name);
 }
 
 bool plan_entry_accepted(const struct evacuation *evacuation, struct json_object *entry)
@@ -45,7 +47,7 @@ bool plan_entry_accepted(const struct evacuation *evacuation, struct json_object
 void plan_print(const struct evacuation *evacuation, struct json_object *plan)
 {
 	static const struct table_column columns[] = {
-		{ "INSTANCE", TABLE_LEFT, false }, { "PLAN", TABLE_LEFT, false }, { "TARGET", TABLE_LEFT, true },
+		{ "INSTANCE", TABLE_LEFT, false }, { "NAME", TABLE_LEFT, true }, { "PLAN", TABLE_LEFT, false }, { "TARGET", TABLE_LEFT, true },
 		{ "STORAGE", TABLE_LEFT, true }, { "REASON", TABLE_LEFT, true },
 	};
 	struct table *table = table_new(columns, sizeof(columns) / sizeof(columns[0]));
@@ -56,6 +58,7 @@ void plan_print(const struct evacuation *evacuation, struct json_object *plan)
 		entry = json_object_array_get_idx(plan, i);
 		action = entry_action(entry);
 		table_cell(table, TERM_BOLD, json_string_or(entry, "instance", "?"));
+		table_cell(table, TERM_PLAIN, cli_title(entry, "instance"));
 		if (!strcmp(action, "start"))
 			table_cell(table, TERM_GOOD, "start");
 		else if (!strcmp(action, "refuse"))
@@ -107,14 +110,14 @@ static void loss_tell(const struct evacuation *e, struct json_object *plan, bool
 	term_detect(2, &term);
 	for (size_t i = 0; i < json_object_array_length(plan); i++) {
 		struct json_object *entry = json_object_array_get_idx(plan, i);
-		char *text, *clean;
+		char *text, *clean, label[CLI_LABEL_SIZE];
 
 		if (!plan_entry_moves(entry) || !plan_entry_unproven(entry) || plan_entry_accepted(e, entry) != accepted)
 			continue;
 		if (!told)
 			fprintf(stderr, "%s\n", heading);
 		told = true;
-		if (asprintf(&text, "%s (%s): %s", json_string_or(entry, "instance", "?"),
+		if (asprintf(&text, "%s (%s): %s", cli_label(entry, "instance", label),
 			     json_string_or(entry, "verdict", "unknown"), json_string_or(entry, "reason", "no reason is known")) < 0)
 			abort();
 		clean = term_clean(text);

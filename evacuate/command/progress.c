@@ -99,11 +99,11 @@ static void line_print(struct progress *p, const struct followed *f)
 {
 	static const enum term_style styles[] = { TERM_PLAIN, TERM_PLAIN, TERM_GOOD, TERM_PLAIN, TERM_BAD };
 	const struct term *term = &p->evacuation->cli.term;
-	char *text, *clean;
+	char *text, *clean, label[CLI_LABEL_SIZE];
 
 	if (p->evacuation->cli.json)
 		return;
-	if (asprintf(&text, "%s: %s%s%s%s%s", json_string_or(f->entry, "instance", "?"), step_names[f->step],
+	if (asprintf(&text, "%s: %s%s%s%s%s", cli_label(f->entry, "instance", label), step_names[f->step],
 		     *f->host ? " on " : "", f->host, *f->reason ? ": " : "", f->reason) < 0)
 		abort();
 	clean = term_clean(text);
@@ -216,6 +216,7 @@ static void result_add(struct json_object *results, struct json_object *entry, c
 	struct json_object *result = json_object_new_object();
 
 	json_put_string(result, "instance", json_string_or(entry, "instance", NULL));
+	json_put_string(result, "title", json_string_or(entry, "title", NULL));
 	json_put_string(result, "uuid", json_string_or(entry, "uuid", NULL));
 	json_put_string(result, "state", state);
 	json_put_string(result, "host", host && *host ? host : NULL);

@@ -188,6 +188,21 @@ void cli_json_print(struct json_object *obj)
 						 JSON_C_TO_STRING_NOSLASHESCAPE));
 }
 
+const char *cli_title(struct json_object *instance, const char *key)
+{
+	const char *title = json_string_or(instance, "title", "");
+
+	return *title && strcmp(title, json_string_or(instance, key, "?")) ? title : NULL;
+}
+
+const char *cli_label(struct json_object *instance, const char *key, char buf[CLI_LABEL_SIZE])
+{
+	const char *name = json_string_or(instance, key, "?"), *title = cli_title(instance, key);
+
+	snprintf(buf, CLI_LABEL_SIZE, title ? "%s (%s)" : "%s", title ? title : name, name);
+	return buf;
+}
+
 static void unreachable_json_print(int rc)
 {
 	struct json_object *obj = json_object_new_object(), *error = json_object_new_object();

@@ -67,6 +67,16 @@ int cli_call(const struct cli *cli, struct json_object *req, struct json_object 
 /* Prints obj to stdout, for programs. */
 void cli_json_print(struct json_object *obj);
 
+/*
+ * What an instance in a reply is called in a sentence: "TITLE (NAME)" when it has a title of its own, else its name, which stands
+ * under key. buf is the room for it.
+ */
+#define CLI_LABEL_SIZE 400
+const char *cli_label(struct json_object *instance, const char *key, char buf[CLI_LABEL_SIZE]);
+
+/* Its title, or NULL when it has none that its name does not say. */
+const char *cli_title(struct json_object *instance, const char *key);
+
 /* "1.2 s", "3 min 20 s", "2 h 5 min", "4 d 3 h"; buf of at least CLI_DURATION_SIZE. Returns buf. */
 #define CLI_DURATION_SIZE 32
 const char *cli_duration(char *buf, uint64_t ms);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hamon/common/cli.h"
 #include "hamon/common/json.h"
 #include "hamon/ctl/findings.h"
 
@@ -188,7 +189,7 @@ static void group_add(struct findings *f, enum trouble trouble, struct json_obje
 	};
 	enum finding_level level = trouble == TROUBLE_STUCK ? FINDING_WARNING : FINDING_PROBLEM;
 	const char *name = json_string_or(first, "name", "?"), *why = json_string_or(first, "reason", NULL);
-	char hint[300];
+	char hint[300], label[CLI_LABEL_SIZE];
 
 	snprintf(hint, sizeof(hint), "%s: hamonctl explain %s", count > 1 ? "for each, for example" : "look at", name);
 #pragma GCC diagnostic push
@@ -196,7 +197,7 @@ static void group_add(struct findings *f, enum trouble trouble, struct json_obje
 	if (count > 1)
 		add(f, level, names, hint, many[trouble], count);
 	else
-		add(f, level, trouble == TROUBLE_STUCK ? stuck_reason(first) : why, hint, one[trouble], name);
+		add(f, level, trouble == TROUBLE_STUCK ? stuck_reason(first) : why, hint, one[trouble], cli_label(first, "name", label));
 #pragma GCC diagnostic pop
 }
 
@@ -204,7 +205,7 @@ static void group_add(struct findings *f, enum trouble trouble, struct json_obje
 static void instances_judge(struct findings *f, struct json_object *status, enum trouble trouble)
 {
 	struct json_object *instances = NULL, *first = NULL, *instance;
-	char names[NAMES_SHOWN * 70 + 40] = "";
+	char names[NAMES_SHOWN * 140 + 40] = "", label[CLI_LABEL_SIZE];
 	size_t count = 0, len = 0;
 
 	(void)json_get_array(status, "instances", &instances);
@@ -214,8 +215,8 @@ static void instances_judge(struct findings *f, struct json_object *status, enum
 			continue;
 		first = first ? first : instance;
 		if (count++ < NAMES_SHOWN)
-			len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%.64s", len ? ", " : "",
-						json_string_or(instance, "name", "?"));
+			len += (size_t)snprintf(names + len, sizeof(names) - len, "%s%.130s", len ? ", " : "",
+						cli_label(instance, "name", label));
 	}
 	if (count > NAMES_SHOWN)
 		snprintf(names + len, sizeof(names) - len, " and %zu more", count - NAMES_SHOWN);

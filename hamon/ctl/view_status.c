@@ -354,7 +354,7 @@ static void storage_cell(struct table *table, struct json_object *instance)
 void view_instances(FILE *out, const struct term *term, struct json_object *status, size_t rows_max)
 {
 	static const struct table_column columns[] = {
-		{ "INSTANCE", TABLE_LEFT, false }, { "HOST", TABLE_LEFT, false }, { "STATE", TABLE_LEFT, false },
+		{ "INSTANCE", TABLE_LEFT, false }, { "NAME", TABLE_LEFT, true }, { "HOST", TABLE_LEFT, false }, { "STATE", TABLE_LEFT, false },
 		{ "STORAGE", TABLE_LEFT, true }, { "PRIORITY", TABLE_RIGHT, true }, { "GROUP", TABLE_LEFT, true },
 		{ "NOTES", TABLE_LEFT, true },
 	};
@@ -371,6 +371,7 @@ void view_instances(FILE *out, const struct term *term, struct json_object *stat
 		state = instance_state(instance, &style, &rank);
 		priority = json_u64_or(instance, "priority", 0);
 		table_cell(table, TERM_BOLD, json_string_or(instance, "name", "?"));
+		table_cell(table, TERM_PLAIN, cli_title(instance, "name"));
 		table_cell(table, TERM_PLAIN, json_string_or(instance, "host", "-"));
 		table_cell(table, style, state);
 		storage_cell(table, instance);

@@ -260,6 +260,16 @@ void alert_catch_up(struct daemon *d);
 void alert_record(struct daemon *d, struct json_object *row);
 void alert_configure(struct daemon *d);
 
+/*
+ * lookup.c. Where these fail, and ret_error is not NULL, it is a new reply that says why. In a whole request the names of instances
+ * become UUIDs, and those of hosts the ones in corosync.conf.
+ */
+bool instance_lookup(struct daemon *d, const char *what, size_t *ret_slot, struct core_instance_view *ret_view,
+		     struct json_object **ret_error);
+const char *host_lookup(struct daemon *d, const char *what, struct json_object **ret_error);
+bool names_resolve(struct daemon *d, struct json_object *obj, struct json_object **ret_error);
+struct json_object *error_reply(const char *code, const char *text, const char *hint);
+
 /* verbs.c, status.c, explain.c */
 void verb_request(void *user, struct control_request *req, struct json_object *obj,
 		  const struct control_peer *peer);

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "hamon/common/json.h"
 #include "hamon/daemon/daemon.h"
@@ -35,15 +36,17 @@ static void instance_why(struct daemon *d, struct json_object *reply, const stru
 {
 	char text[CORE_TEXT_SIZE + 256];
 	const char *owner = daemon_host_name(d, view->place->owner);
+	char label[CORE_LABEL_SIZE];
+	const char *name = spec_label(view->spec, label);
 
 	switch (view->place->phase) {
 	case PHASE_SETTLED:
 		snprintf(text, sizeof(text), "%s belongs to %s (generation %llu) and is wished %s",
-			 view->spec->name, owner, (unsigned long long)view->place->generation,
+			 name, owner, (unsigned long long)view->place->generation,
 			 wish_name(view->place->wish));
 		break;
 	case PHASE_ASSIGNED:
-		snprintf(text, sizeof(text), "%s is being started on %s (generation %llu)", view->spec->name,
+		snprintf(text, sizeof(text), "%s is being started on %s (generation %llu)", name,
 			 owner, (unsigned long long)view->place->generation);
 		break;
 	case PHASE_REVOKING:
@@ -53,11 +56,11 @@ static void instance_why(struct daemon *d, struct json_object *reply, const stru
 			break;
 		}
 		snprintf(text, sizeof(text), "%s did not start on %s (%s); it is tried elsewhere once %s has shown that nothing of it is left there",
-			 view->spec->name, owner, view->place->reason, owner);
+			 name, owner, view->place->reason, owner);
 		break;
 	case PHASE_WAITING:
 	case PHASE_HELD:
-		snprintf(text, sizeof(text), "%s is %s: %s", view->spec->name, phase_name(view->place->phase),
+		snprintf(text, sizeof(text), "%s is %s: %s", name, phase_name(view->place->phase),
 			 view->place->reason);
 		break;
 	}
@@ -77,21 +80,37 @@ static void incident_why(struct daemon *d, struct json_object *reply, const stru
 		why_add(reply, incident->reason);
 }
 
+static void instance_tell(struct daemon *d, size_t slot, const struct core_instance_view *view, struct json_object *reply,
+			  struct json_object *query)
+{
+	json_object_object_add(reply, "instance", instance_json(d, slot, view));
+	json_put_string(query, "instance", view->spec->uuid);
+	instance_why(d, reply, view);
+}
+
+/* By what only one has: a title comes last, for a tenant may call a server like one of the hosts. */
 static bool instance_look(struct daemon *d, const char *what, struct json_object *reply,
 			  struct json_object *query)
 {
 	struct core_instance_view view;
+	size_t slot;
 
-	for (size_t i = 0; i < core_instance_count(d->core); i++) {
-		if (!core_instance(d->core, i, &view) ||
-		    (strcmp(view.spec->name, what) && strcmp(view.spec->uuid, what)))
-			continue;
-		json_object_object_add(reply, "instance", instance_json(d, i, &view));
-		json_put_string(query, "instance", view.spec->uuid);
-		instance_why(d, reply, &view);
-		return true;
-	}
-	return false;
+	if (!instance_lookup(d, what, &slot, &view, NULL) || (strcmp(view.spec->name, what) && strcasecmp(view.spec->uuid, what)))
+		return false;
+	instance_tell(d, slot, &view, reply, query);
+	return true;
+}
+
+static bool title_look(struct daemon *d, const char *what, struct json_object *reply, struct json_object *query,
+		       struct json_object **ret_error)
+{
+	struct core_instance_view view;
+	size_t slot;
+
+	if (!instance_lookup(d, what, &slot, &view, ret_error))
+		return false;
+	instance_tell(d, slot, &view, reply, query);
+	return true;
 }
 
 /* An incident by its id, or the newest one of a host. */
@@ -137,7 +156,8 @@ static bool host_look(struct daemon *d, const char *what, struct json_object *re
 
 void explain_request(struct daemon *d, struct control_request *req, struct json_object *obj)
 {
-	const char *what = json_string_or(obj, "what", "");
+	const char *what = json_string_or(obj, "what", ""), *host = host_lookup(d, what, NULL);
+	struct json_object *error = NULL;
 	struct explanation *expl = calloc(1, sizeof(*expl));
 	struct json_object *query = json_object_new_object();
 	char text[256];
@@ -157,15 +177,19 @@ void explain_request(struct daemon *d, struct control_request *req, struct json_
 	json_put_u64(query, "limit", 1000);
 	found = instance_look(d, what, expl->reply, query);
 	if (!found) {
-		found = host_look(d, what, expl->reply, query);
-		if (incident_look(d, what, expl->reply, query)) {
+		found = host_look(d, host ? host : what, expl->reply, query);
+		if (incident_look(d, host ? host : what, expl->reply, query)) {
 			json_object_object_del(query, "host");
 			found = true;
 		}
 	}
-	if (!found) {
-		snprintf(text, sizeof(text), "there is no incident, instance or host %s", what);
-		control_reply_error(req, "not-found", text, "`hamonctl incidents` and `hamonctl status` list them");
+	if (!found && !title_look(d, what, expl->reply, query, &error)) {
+		if (!strcmp(json_string_or(json_object_object_get(error, "error"), "code", ""), "no-such-instance")) {
+			json_object_put(error);
+			snprintf(text, sizeof(text), "there is no incident, instance or host %s", what);
+			error = error_reply("not-found", text, "`hamonctl incidents` and `hamonctl status` list them");
+		}
+		control_reply(req, error);
 		json_object_put(expl->reply);
 		free(expl);
 	} else if (store_history(d, query, explain_end, expl)) {

@@ -24,6 +24,7 @@ struct start_op {
 	uint64_t generation;
 	char uuid[CORE_UUID_SIZE];
 	char name[CORE_NAME_SIZE];
+	char label[CORE_LABEL_SIZE];
 	char def_hash[CORE_HASH_SIZE];
 	bool home;        /* its own disks: local ones are fine here */
 	bool accept_loss;
@@ -84,10 +85,10 @@ static void start_on_line(void *user, struct helper *helper, struct json_object 
 			daemon_defer(op->d, &event);
 		}
 		if (!op->dropped && !strcmp(phase, "lock-wait"))
-			daemon_log(op->d, "%s: waits for the image's lock: %s", op->name,
+			daemon_log(op->d, "%s: waits for the image's lock: %s", op->label,
 				   json_string_or(obj, "detail", ""));
 		if (!op->dropped && !strcmp(phase, "api-wait"))
-			daemon_log(op->d, "%s: waits for the cloud: %s", op->name, json_string_or(obj, "detail", ""));
+			daemon_log(op->d, "%s: waits for the cloud: %s", op->label, json_string_or(obj, "detail", ""));
 		return;
 	}
 	if (strcmp(type, "result"))
@@ -205,6 +206,7 @@ void start_begin(struct daemon *d, const struct core_action *act)
 	struct start_op *op = calloc(1, sizeof(*op));
 	struct core_event event = { .type = EV_START_RESULT };
 	struct core_instance_view view = { .spec = act->instance.spec, .place = act->instance.place };
+	char label[CORE_LABEL_SIZE];
 	struct json_object *input, *list;
 
 	fault_point("start", act->instance.spec->name);
@@ -222,6 +224,7 @@ void start_begin(struct daemon *d, const struct core_action *act)
 	op->began_ms = clock_boot_ms();
 	memcpy(op->uuid, act->instance.spec->uuid, sizeof(op->uuid));
 	memcpy(op->name, act->instance.spec->name, sizeof(op->name));
+	snprintf(op->label, sizeof(op->label), "%s", spec_label(act->instance.spec, label));
 	memcpy(op->def_hash, act->instance.spec->def_hash, sizeof(op->def_hash));
 	op->next = d->starts;
 	d->starts = op;

@@ -276,32 +276,6 @@ struct json_object *incidents_reply(struct daemon *d)
 	return obj;
 }
 
-static bool instance_slot(struct daemon *d, const char *what, size_t *ret_slot,
-			  struct core_instance_view *ret_view)
-{
-	for (size_t i = 0; what && i < core_instance_count(d->core); i++)
-		if (core_instance(d->core, i, ret_view) &&
-		    (!strcmp(ret_view->spec->uuid, what) || !strcmp(ret_view->spec->name, what))) {
-			*ret_slot = i;
-			return true;
-		}
-	return false;
-}
-
-static struct json_object *error_object(const char *code, const char *what, const char *name)
-{
-	struct json_object *obj = json_object_new_object(), *error = json_object_new_object();
-	char text[256];
-
-	snprintf(text, sizeof(text), "there is no %s %s", what, name);
-	json_put_bool(obj, "ok", false);
-	json_put_string(error, "code", code);
-	json_put_string(error, "message", text);
-	json_put_string(error, "hint", "`hamonctl status` lists what there is");
-	json_object_object_add(obj, "error", error);
-	return obj;
-}
-
 struct json_object *storage_reply(struct daemon *d, struct json_object *obj)
 {
 	const char *what = json_string_or(obj, "instance", "");
@@ -309,11 +283,12 @@ struct json_object *storage_reply(struct daemon *d, struct json_object *obj)
 	struct json_object *reply, *inst;
 	size_t slot;
 
-	if (!instance_slot(d, what, &slot, &view))
-		return error_object("no-such-instance", "protected instance", what);
+	if (!instance_lookup(d, what, &slot, &view, &reply))
+		return reply;
 	inst = instance_json(d, slot, &view);
 	reply = json_object_new_object();
 	json_put_string(reply, "instance", view.spec->name);
+	json_put_string(reply, "title", view.spec->title[0] ? view.spec->title : NULL);
 	json_put_string(reply, "uuid", view.spec->uuid);
 	json_put_string(reply, "owner", daemon_host_name(d, view.place->owner));
 	json_object_object_add(reply, "verdicts", json_object_get(json_object_object_get(inst, "verdicts")));
@@ -336,9 +311,7 @@ static bool loss_accepted(struct json_object *obj, const struct core_instance_vi
 		return false;
 	for (size_t i = 0; i < json_object_array_length(array); i++) {
 		name = json_object_array_get_idx(array, i);
-		if (json_object_is_type(name, json_type_string) &&
-		    (!strcmp(json_object_get_string(name), view->spec->name) ||
-		     !strcmp(json_object_get_string(name), view->spec->uuid)))
+		if (json_object_is_type(name, json_type_string) && !strcmp(json_object_get_string(name), view->spec->uuid))
 			return true;
 	}
 	return false;
@@ -407,6 +380,7 @@ static struct json_object *plan_line(struct daemon *d, size_t slot, const struct
 			snprintf(reason, sizeof(reason), "no other host is admitted");
 	}
 	json_put_string(obj, "instance", view->spec->name);
+	json_put_string(obj, "title", view->spec->title[0] ? view->spec->title : NULL);
 	json_put_string(obj, "uuid", view->spec->uuid);
 	json_put_string(obj, "target", to);
 	json_put_string(obj, "action", action);
@@ -416,41 +390,24 @@ static struct json_object *plan_line(struct daemon *d, size_t slot, const struct
 	return obj;
 }
 
+/* The names are resolved already. */
 struct json_object *plan_reply(struct daemon *d, struct json_object *obj)
 {
 	struct json_object *reply = json_object_new_object(), *plan = json_object_new_array();
-	const char *instance = json_string_or(obj, "instance", NULL), *name = json_string_or(obj, "host", NULL);
+	const char *uuid = json_string_or(obj, "instance", NULL), *name = json_string_or(obj, "host", NULL);
 	const char *target = json_string_or(obj, "target", NULL);
-	bool shared = json_bool_or(obj, "on_shared_storage", false), known = !name, target_known = !target;
+	bool shared = json_bool_or(obj, "on_shared_storage", false);
 	struct core_instance_view view;
 	struct core_host_view host;
 	uint32_t nodeid = 0;
-	size_t slot;
 
-	for (size_t i = 0; i < core_host_count(d->core); i++) {
-		if (!core_host(d->core, i, &host) || !host.configured)
-			continue;
-		if (name && !strcmp(host.name, name)) {
-			known = true;
+	for (size_t i = 0; name && i < core_host_count(d->core); i++)
+		if (core_host(d->core, i, &host) && host.configured && !strcmp(host.name, name))
 			nodeid = host.nodeid;
-		}
-		target_known |= target && !strcmp(host.name, target);
-	}
-	if (!target_known) {
-		json_object_put(reply);
-		json_object_put(plan);
-		return error_object("no-such-host", "host", target);
-	}
-	if (!known || (instance && !instance_slot(d, instance, &slot, &view))) {
-		json_object_put(reply);
-		json_object_put(plan);
-		return instance ? error_object("no-such-instance", "protected instance", instance) :
-			error_object("no-such-host", "host", name);
-	}
 	for (size_t i = 0; i < core_instance_count(d->core); i++) {
 		if (!core_instance(d->core, i, &view))
 			continue;
-		if (instance ? i == slot : core_place_concerns(view.place, nodeid))
+		if (uuid ? !strcmp(view.spec->uuid, uuid) : core_place_concerns(view.place, nodeid))
 			json_object_array_add(plan, plan_line(d, i, &view, target, shared,
 							       loss_accepted(obj, &view)));
 	}

@@ -146,7 +146,13 @@ static void request_ask(struct daemon *d, struct control_request *req, struct js
 			const struct control_peer *peer, struct core_request *request)
 {
 	struct core_event event = { .type = EV_REQUEST, .request = request };
+	struct json_object *error = NULL;
 	struct waiting_request *waiting;
+
+	if (!names_resolve(d, obj, &error)) {
+		control_reply(req, error);
+		return;
+	}
 
 	if (json_copy_string(obj, "reason", request->reason, sizeof(request->reason)) == -E2BIG) {
 		control_reply_error(req, "bad-request", "the reason is too long", "use at most 300 bytes");
@@ -196,13 +202,14 @@ static void verb_evacuate(struct daemon *d, struct control_request *req, struct 
 			  const struct control_peer *peer)
 {
 	struct core_request request = { .verb = REQUEST_EVACUATE };
+	struct json_object *error = NULL;
 
 	if (!json_string_or(obj, "instance", NULL) == !json_string_or(obj, "host", NULL)) {
 		control_reply_error(req, "bad-request", "evacuate needs either an instance or a failed host", NULL);
 		return;
 	}
 	if (json_bool_or(obj, "dry_run", false)) {
-		control_reply(req, plan_reply(d, obj));
+		control_reply(req, names_resolve(d, obj, &error) ? plan_reply(d, obj) : error);
 		return;
 	}
 	request.on = json_bool_or(obj, "on_shared_storage", false);
