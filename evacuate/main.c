@@ -26,7 +26,7 @@
 #define QEMUS_TIMEOUT_MS 5000
 
 static const char usage[] =
-	"usage: hamon-evacuate [OPTION...] watch|start|inspect|stop|tidy|qemus|enable < REQUEST\n"
+	"usage: hamon-evacuate [OPTION...] watch|start|inspect|stop|tidy|qemus|enable|servers < REQUEST\n"
 	"One JSON request on standard input, JSON lines on standard output.\n"
 	"  --state-dir DIR    where hamon keeps copies (" LOCALSTATEDIR "/lib/hamon)\n"
 	"  --libvirt-lib DIR  libvirt's state of the QEMU driver (/var/lib/libvirt/qemu)\n"
@@ -156,6 +156,9 @@ static int request_run(const struct request *req, const struct plane_paths *path
 		break;
 	case REQUEST_ENABLE:
 		plane->enable(req, paths, result);
+		break;
+	case REQUEST_SERVERS:
+		plane->servers(req, paths, result);
 		break;
 	case REQUEST_WATCH:
 		break;

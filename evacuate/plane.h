@@ -35,6 +35,9 @@ struct control_plane {
 	/* This host is back and may be given instances again. NULL: the plane knows nothing of hosts. */
 	void (*enable)(const struct request *req, const struct plane_paths *paths,
 		       struct json_object *result);
+	/* What the plane says of the servers on some hosts; NULL as above. */
+	void (*servers)(const struct request *req, const struct plane_paths *paths,
+			struct json_object *result);
 };
 
 extern const struct control_plane libvirt_plane, nova_plane;

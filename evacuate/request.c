@@ -14,6 +14,7 @@
 #define LOCK_RETRY_DEFAULT_MS 120000
 #define NAME_MAX_BYTES 255
 #define NOVA_TIMEOUT_DEFAULT_MS 30000
+#define SERVERS_WITHIN_DEFAULT_MS 4000
 #define NOVA_MICROVERSION_DEFAULT "2.93"
 
 struct error_text {
@@ -24,7 +25,7 @@ struct error_text {
 static const char *const verb_names[] = {
 	[REQUEST_WATCH] = "watch", [REQUEST_START] = "start", [REQUEST_INSPECT] = "inspect",
 	[REQUEST_STOP] = "stop",   [REQUEST_TIDY] = "tidy",   [REQUEST_QEMUS] = "qemus",
-	[REQUEST_ENABLE] = "enable",
+	[REQUEST_ENABLE] = "enable", [REQUEST_SERVERS] = "servers",
 };
 
 int request_verb_parse(const char *word, enum request_verb *ret_verb)
@@ -177,21 +178,21 @@ static bool host_is_valid(const char *name)
 	return *name && strlen(name) <= NAME_MAX_BYTES && !strpbrk(name, " \t\r\n/");
 }
 
-static int dead_take(struct json_object *obj, struct request_nova *nova, struct error_text *error)
+static int hosts_take(struct json_object *obj, const char *key, const char **ret, size_t *ret_n, struct error_text *error)
 {
 	struct json_object *list;
-	int rc = json_get_array(obj, "dead", &list);
+	int rc = json_get_array(obj, key, &list);
 
 	if (rc == -ENOENT)
 		return 0;
 	if (rc || json_object_array_length(list) > REQUEST_DEAD_MAX)
-		return wrong(error, "field \"dead\": expected a list of at most %d hosts", REQUEST_DEAD_MAX);
+		return wrong(error, "field \"%s\": expected a list of at most %d hosts", key, REQUEST_DEAD_MAX);
 	for (size_t i = 0; i < json_object_array_length(list); i++) {
 		struct json_object *name = json_object_array_get_idx(list, i);
 
 		if (!json_object_is_type(name, json_type_string) || !host_is_valid(json_object_get_string(name)))
-			return wrong(error, "field \"dead\": expected names of hosts");
-		nova->dead[nova->n_dead++] = json_object_get_string(name);
+			return wrong(error, "field \"%s\": expected names of hosts", key);
+		ret[(*ret_n)++] = json_object_get_string(name);
 	}
 	return 0;
 }
@@ -215,7 +216,7 @@ static int nova_fields_take(struct json_object *obj, struct request_nova *nova, 
 	if (!rc && !host_is_valid(nova->self))
 		rc = wrong(error, "field \"self\": expected this host's name in Nova");
 	if (!rc)
-		rc = dead_take(obj, nova, error);
+		rc = hosts_take(obj, "dead", nova->dead, &nova->n_dead, error);
 	if (rc)
 		return rc;
 	/* A host that evacuates to itself, or that others hold for dead, must not act at all. */
@@ -255,13 +256,26 @@ static int plane_take(struct json_object *obj, struct request *req, struct error
 	req->has_nova = !strcmp(plane, "nova");
 	if (!req->has_nova && strcmp(plane, "libvirt"))
 		return wrong(error, "field \"plane\": expected \"libvirt\" or \"nova\"");
-	if (!req->has_nova && req->verb == REQUEST_ENABLE)
-		return wrong(error, "field \"plane\": enable is Nova's");
+	if (!req->has_nova && req->verb != REQUEST_START)
+		return wrong(error, "field \"plane\": %s is Nova's", verb_names[req->verb]);
 	if (!req->has_nova)
 		return 0;
 	if (json_get_object(obj, "nova", &nova))
 		return wrong(error, "field \"nova\": expected an object");
 	return nova_fields_take(nova, &req->nova, error);
+}
+
+static int servers_take(struct json_object *obj, struct request *req, struct error_text *error)
+{
+	int rc = time_take(obj, "within_ms", SERVERS_WITHIN_DEFAULT_MS, &req->nova.within_ms, error);
+
+	return rc ? rc : hosts_take(obj, "hosts", req->nova.hosts, &req->nova.n_hosts, error);
+}
+
+/* Those whose request names one domain. */
+static bool verb_has_uuid(enum request_verb verb)
+{
+	return verb == REQUEST_START || verb == REQUEST_INSPECT || verb == REQUEST_STOP || verb == REQUEST_TIDY;
 }
 
 static int fields_take(struct json_object *obj, struct request *req, struct error_text *error)
@@ -270,9 +284,11 @@ static int fields_take(struct json_object *obj, struct request *req, struct erro
 
 	if (!rc)
 		rc = string_take(obj, "uri", URI_DEFAULT, &req->uri, error);
-	if (!rc && (req->verb == REQUEST_START || req->verb == REQUEST_ENABLE))
+	if (!rc && (req->verb == REQUEST_START || req->verb == REQUEST_ENABLE || req->verb == REQUEST_SERVERS))
 		rc = plane_take(obj, req, error);
-	if (!rc && req->verb != REQUEST_WATCH && req->verb != REQUEST_QEMUS && req->verb != REQUEST_ENABLE)
+	if (!rc && req->verb == REQUEST_SERVERS)
+		rc = servers_take(obj, req, error);
+	if (!rc && verb_has_uuid(req->verb))
 		rc = uuid_take(obj, req, error);
 	if (!rc && req->verb == REQUEST_STOP)
 		rc = string_take(obj, "why", "", &req->why, error);

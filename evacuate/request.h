@@ -7,8 +7,8 @@
  *	stop    {"op","uri","uuid","why"}
  *	tidy    {"op","uri","uuid","managed_save":"aside"|null,"undefine":bool}
  *	qemus   {"op"}
- * With "plane":"nova" start needs no xml, takes "wish":"stopped" for a server that is to be here and off, and has, as has enable,
- * which is Nova's alone,
+ * With "plane":"nova" start needs no xml, takes "wish":"stopped" for a server that is to be here and off, and has, as have enable
+ * {"op","uri"} and servers {"op","within_ms","hosts":[..]}, which are Nova's alone,
  *	"nova": {"cloud","clouds_file","region","interface","timeout_ms","microversion","self","dead":[..],"environment":{..}}
  */
 #ifndef HAMON_EVACUATE_REQUEST_H
@@ -31,6 +31,7 @@ enum request_verb {
 	REQUEST_TIDY,
 	REQUEST_QEMUS,
 	REQUEST_ENABLE,
+	REQUEST_SERVERS,
 };
 
 #define REQUEST_DEAD_MAX 64
@@ -46,6 +47,9 @@ struct request_nova {
 	const char *self;                /* this host's name in Nova */
 	size_t n_dead;
 	const char *dead[REQUEST_DEAD_MAX]; /* Nova's names of hosts that are certified dead */
+	uint64_t within_ms;              /* servers: all of it */
+	size_t n_hosts;
+	const char *hosts[REQUEST_DEAD_MAX]; /* servers: Nova's names of the hosts whose servers are wanted */
 	struct json_object *environment; /* the OS_* variables of who asks; NULL: those of this process */
 };
 

@@ -19,6 +19,7 @@ static const struct {
 } verbs[] = {
 	{ "status", CONTROL_ACCESS_ADMIN },
 	{ "incidents", CONTROL_ACCESS_ADMIN },
+	{ "servers", CONTROL_ACCESS_ADMIN },
 	{ "explain", CONTROL_ACCESS_ADMIN },
 	{ "events", CONTROL_ACCESS_ADMIN },
 	{ "storage", CONTROL_ACCESS_ADMIN },

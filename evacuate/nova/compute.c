@@ -257,6 +257,24 @@ bool compute_servers_get(struct compute *compute, const char *host, const char *
 	return rc ? unreadable(compute, rc, "list of servers") : true;
 }
 
+bool compute_host_servers_get(struct compute *compute, const char *host, const char *marker, struct nova_server *ret, size_t max,
+			      size_t *ret_n)
+{
+	char path[PATH_SIZE], escaped[NOVA_HOST_SIZE + 64];
+	struct call call = { .method = "GET", .path = path };
+	struct http_answer answer;
+	int rc;
+
+	query_escape(host, escaped, sizeof(escaped));
+	snprintf(path, sizeof(path), "/servers/detail?all_tenants=1&limit=%zu&host=%s%s%s", max, escaped, *marker ? "&marker=" : "",
+		 marker);
+	if (!call_run(compute, &call, &answer))
+		return false;
+	rc = nova_servers_parse(answer.body, answer.len, ret, max, ret_n);
+	http_answer_free(&answer);
+	return rc ? unreadable(compute, rc, "list of servers") : true;
+}
+
 bool compute_service_get(struct compute *compute, const char *host, struct nova_service *ret)
 {
 	char path[PATH_SIZE], escaped[NOVA_HOST_SIZE + 64];

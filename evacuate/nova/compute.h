@@ -37,6 +37,13 @@ bool compute_server_is_deleted(struct compute *compute, const char *uuid, bool *
 bool compute_servers_get(struct compute *compute, const char *host, const char *status, struct nova_server *ret,
 			 size_t max, size_t *ret_n);
 
+/*
+ * The next page of the servers of all projects on that host, at most max: those after the one with the id marker, "" for the first
+ * page. There are no more only when *ret_n is 0, for Nova may answer with fewer than it is asked for.
+ */
+bool compute_host_servers_get(struct compute *compute, const char *host, const char *marker, struct nova_server *ret, size_t max,
+			      size_t *ret_n);
+
 /* failure.error_class is "config" when there is no such service. */
 bool compute_service_get(struct compute *compute, const char *host, struct nova_service *ret);
 

@@ -11,6 +11,7 @@
 
 void nova_start(const struct request *req, const struct plane_paths *paths, struct json_object *result);
 void nova_enable(const struct request *req, const struct plane_paths *paths, struct json_object *result);
+void nova_servers(const struct request *req, const struct plane_paths *paths, struct json_object *result);
 
 /*
  * Servers that run on this host, and that Nova believes to be in an evacuation which has failed elsewhere since: their state is set

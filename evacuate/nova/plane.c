@@ -12,6 +12,7 @@ const struct control_plane nova_plane = {
 	.stop = libvirt_stop,
 	.tidy = libvirt_tidy,
 	.enable = nova_enable,
+	.servers = nova_servers,
 };
 
 bool nova_open(struct compute *compute, const struct request *req, uint64_t deadline_ms)

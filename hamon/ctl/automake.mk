@@ -10,7 +10,7 @@ libhamon_common_a_SOURCES += hamon/common/suggest.c hamon/common/suggest.h hamon
 
 bin_PROGRAMS += hamonctl
 hamonctl_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS)
-hamonctl_SOURCES = hamon/ctl/main.c hamon/ctl/command.h hamon/ctl/show.c hamon/ctl/act.c hamon/ctl/watch.c \
+hamonctl_SOURCES = hamon/ctl/main.c hamon/ctl/command.h hamon/ctl/show.c hamon/ctl/act.c hamon/ctl/servers.c hamon/ctl/watch.c \
 	hamon/ctl/findings.c hamon/ctl/findings.h hamon/ctl/view.h hamon/ctl/view_status.c hamon/ctl/view_records.c
 hamonctl_LDADD = libhamon_ctl.a libhamon_common.a $(QB_LIBS) $(JSON_LIBS)
 

@@ -34,6 +34,7 @@ struct command {
 
 int command_status(struct arguments *args);
 int command_incidents(struct arguments *args);
+int command_servers(struct arguments *args);
 int command_explain(struct arguments *args);
 int command_events(struct arguments *args);
 int command_watch(struct arguments *args);

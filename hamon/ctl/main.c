@@ -15,8 +15,11 @@ static const struct command commands[] = {
 	{ "incidents", "", 0, 0, 0, command_incidents, "the failures of hosts, and how each one ended",
 	  "An incident lasts from the loss of a host until each of its instances is running or held.\n"
 	  "Exit code 1: one is still open, or has instances that are held.\n" },
+	{ "servers", "", 0, 0, 0, command_servers, "instances by hamon's word, and by Nova's",
+	  "Only where Nova is the control plane. Nova is asked within the time of --timeout; when it does not answer, that is said.\n"
+	  "Exit code 1: the two do not agree, Nova tells of a fault, or it does not answer.\n" },
 	{ "explain", "INCIDENT|INSTANCE|HOST", 1, 1, 0, command_explain, "why hamon acted, or did not, with the timeline",
-	  "An instance is named by its name or its uuid.\n" },
+	  "An instance is named by its UUID, its domain's name, or what Nova calls it.\n" },
 	{ "events", "", 0, 0, TAKES_SINCE, command_events, "the records that this host keeps, oldest first", "" },
 	{ "watch", "", 0, 0, 0, command_watch, "a live view; q or Ctrl-C ends it",
 	  "On a terminal: status and the last events, drawn again each second. Otherwise, and with --json: each new "

@@ -29,4 +29,7 @@ struct json_object *view_array(struct json_object *obj, const char *key);
 size_t view_length(struct json_object *array);
 struct json_object *view_at(struct json_object *array, size_t i);
 
+/* One word for what an instance does, and how well that is; the smaller the rank, the more it needs attention. */
+const char *view_instance_state(struct json_object *instance, enum term_style *ret_style, int *ret_rank);
+
 #endif

@@ -274,8 +274,7 @@ struct sorted {
 	int rank;	/* smaller: needs attention more */
 };
 
-/* One word for what an instance does, and how well that is. */
-static const char *instance_state(struct json_object *instance, enum term_style *ret_style, int *ret_rank)
+const char *view_instance_state(struct json_object *instance, enum term_style *ret_style, int *ret_rank)
 {
 	const char *phase = json_string_or(instance, "phase", "settled");
 	const char *state = json_string_or(instance, "state", "unknown");
@@ -320,7 +319,7 @@ static struct sorted *instances_sort(struct json_object *instances)
 	for (size_t i = 0; i < view_length(instances); i++) {
 		list[i].instance = view_at(instances, i);
 		list[i].index = i;
-		instance_state(list[i].instance, &style, &list[i].rank);
+		view_instance_state(list[i].instance, &style, &list[i].rank);
 		if (list[i].rank == 3 && instance_is_stuck(list[i].instance, NULL))
 			list[i].rank = 2;
 	}
@@ -368,7 +367,7 @@ void view_instances(FILE *out, const struct term *term, struct json_object *stat
 
 	for (size_t i = 0; i < view_length(instances); i++) {
 		instance = list[i].instance;
-		state = instance_state(instance, &style, &rank);
+		state = view_instance_state(instance, &style, &rank);
 		priority = json_u64_or(instance, "priority", 0);
 		table_cell(table, TERM_BOLD, json_string_or(instance, "name", "?"));
 		table_cell(table, TERM_PLAIN, cli_title(instance, "name"));

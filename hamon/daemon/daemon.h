@@ -164,6 +164,9 @@ struct daemon {
 		char told[512];
 	} nova;
 
+	/* servers.c */
+	unsigned int listings; /* helpers at work */
+
 	/* verbs.c */
 	struct waiting_request *waiting;
 	uint64_t next_request;
@@ -282,5 +285,6 @@ struct json_object *instance_json(struct daemon *d, size_t slot, const struct co
 void explain_request(struct daemon *d, struct control_request *req, struct json_object *obj);
 struct json_object *plan_reply(struct daemon *d, struct json_object *obj);
 struct json_object *storage_reply(struct daemon *d, struct json_object *obj);
+void servers_request(struct daemon *d, struct control_request *req, struct json_object *obj);
 
 #endif

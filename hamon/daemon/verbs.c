@@ -282,6 +282,8 @@ void verb_request(void *user, struct control_request *req, struct json_object *o
 		control_reply(req, status_reply(d));
 	} else if (!strcmp(verb, "incidents")) {
 		control_reply(req, incidents_reply(d));
+	} else if (!strcmp(verb, "servers")) {
+		servers_request(d, req, obj);
 	} else if (!strcmp(verb, "explain")) {
 		explain_request(d, req, obj);
 	} else if (!strcmp(verb, "events")) {

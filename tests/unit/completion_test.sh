@@ -84,6 +84,10 @@ for instance in "${instances[@]}"; do
 	expect "$instance " evacuate "$instance"
 done
 
+expect 'my\ web ' evacuate my
+expect 'my\ web ' evacuate --accept-data-loss my
+expect 'my\ web ' hamonctl explain my
+
 for command in $(hamonctl --help | sed -n 's/^  \([a-z-]*\)  .*/\1/p'); do
 	expect "$command " hamonctl "$command"
 	for option in $(hamonctl "$command" --help | grep -E '^  .*--' | grep -oE -- '--[a-z][a-z-]+'); do

@@ -178,6 +178,9 @@ static void nova_is_refused(void)
 	check_wrong(REQUEST_START, NOVA_START "{\"self\":\"h2\",\"dead\":[\"h1\",\"h2\"]}}",
 		    "field \"dead\": h2 is this host itself");
 	check_wrong(REQUEST_ENABLE, "{\"op\":\"a\"}", "field \"plane\": enable is Nova's");
+	check_wrong(REQUEST_SERVERS, "{\"op\":\"a\"}", "field \"plane\": servers is Nova's");
+	check_wrong(REQUEST_SERVERS, "{\"op\":\"a\",\"plane\":\"nova\",\"nova\":{\"self\":\"h1\"},\"hosts\":[\"a&b/\"]}",
+		    "field \"hosts\": expected names of hosts");
 	check_wrong(REQUEST_START, "{\"op\":\"a\",\"uuid\":\"" UUID "\",\"name\":\"n\",\"wish\":\"stopped\"}",
 		    "field \"wish\": only Nova moves what is stopped");
 	/* libvirt's own start still needs the definition. */

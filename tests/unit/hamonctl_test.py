@@ -10,6 +10,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import signal
 import struct
 import subprocess
@@ -123,7 +124,7 @@ class Golden(unittest.TestCase):
         for command in commands:
             with Server(name) as server:
                 out, err, code = run(command, server.service)
-            text += f"$ {command}\n{out}" + (f"[stderr]\n{err}" if err else "") + f"[exit {code}]\n\n"
+            text += f"$ {command if isinstance(command, str) else shlex.join(command)}\n{out}" + (f"[stderr]\n{err}" if err else "") + f"[exit {code}]\n\n"
         path = os.path.join(CANNED, name + ".txt")
         if os.environ.get("HAMON_GOLDEN") == "write":
             with open(path, "w", encoding="utf-8") as f:
@@ -144,6 +145,11 @@ class Golden(unittest.TestCase):
 
     def test_worst(self):
         self.check("worst", ["hamonctl status", "hamonctl incidents"])
+
+    def test_servers(self):
+        self.check("servers", ["hamonctl servers", "hamonctl status", ["hamonctl", "explain", "web 1"]])
+        self.check("servers_silent", ["hamonctl servers", "hamonctl servers --json"])
+        self.check("servers_good", ["hamonctl servers"])
 
     def test_many(self):
         self.check("many", ["hamonctl status"])
@@ -171,7 +177,7 @@ class Golden(unittest.TestCase):
                              "evacuate", "evacuate --help", "evacuate vm1 h1 h2", "evacuate --host h1 h1",
                              "evacuate --on-shared vm1", "evacuate vm1 --timeout never", "evacuate --version"] +
                    [f"hamonctl {name} --help" for name in
-                    ("status", "incidents", "explain", "events", "watch", "maintenance", "confirm-fenced", "forget",
+                    ("status", "incidents", "servers", "explain", "events", "watch", "maintenance", "confirm-fenced", "forget",
                      "release", "shutting-down")])
 
 
@@ -192,6 +198,7 @@ class Requests(unittest.TestCase):
         self.assertEqual(self.sent("hamonctl forget h3"), [])
         self.assertEqual(self.sent("hamonctl release"), [{"v": 1, "verb": "release"}])
         self.assertEqual(self.sent("hamonctl shutting-down on"), [{"v": 1, "verb": "shutting-down", "on": True}])
+        self.assertEqual(self.sent("hamonctl servers", "servers"), [{"v": 1, "verb": "servers", "within_ms": 4000}])
         self.assertEqual(self.sent("hamonctl explain h3-e1"), [{"v": 1, "verb": "explain", "what": "h3-e1"}])
         self.assertEqual(self.sent("hamonctl events --since 17"), [{"v": 1, "verb": "events", "since": 17}])
         self.assertEqual(self.sent("hamonctl explain -- --odd"), [{"v": 1, "verb": "explain", "what": "--odd"}])

@@ -47,6 +47,7 @@ class Cloud:
         self.services["h1"]["state"] = "down"
         self.migrations = []
         self.deleted = []  # of those the one that is asked for
+        self.listed, self.page = [], 100
         self.later = []  # (reads until then, what to do)
         self.evacuates = "done"
         self.lock = threading.Lock()
@@ -127,6 +128,11 @@ class Cloud:
         if path.startswith("/v2.1/servers/detail?all_tenants=1&limit=20&status=REBUILD&host="):
             on = self.server["OS-EXT-SRV-ATTR:host"] == path.split("=")[-1] and self.server["status"] == "REBUILD"
             return 200, {"servers": [self.server] if on else []}
+        if path.startswith("/v2.1/servers/detail?all_tenants=1&limit=100&host="):
+            asked = dict(word.split("=") for word in path.split("?")[1].split("&"))
+            mine = [one for one in self.listed if one["OS-EXT-SRV-ATTR:host"] == asked["host"]]
+            after = [one["id"] for one in mine].index(asked["marker"]) + 1 if "marker" in asked else 0
+            return 200, {"servers": mine[after:after + self.page]}
         if path == "/v2.1/servers/detail?all_tenants=1&deleted=True&limit=2&uuid=" + SERVER:
             return 200, {"servers": self.deleted}
         if path.startswith("/v2.1/servers/") and path[-36:] in (SERVER, OTHER):
@@ -465,6 +471,35 @@ class ApiTest(unittest.TestCase):
     def test_without_the_role_admin(self):
         del self.cloud.server["OS-EXT-SRV-ATTR:host"]
         self.failed("auth", "they need the role admin")
+
+    # servers
+
+    def listed(self, **more):
+        return self.run_helper("servers", hosts=["h1", "h2"], within_ms=3000, **more)
+
+    def test_servers_of_some_hosts_page_by_page(self):
+        """However few Nova gives at once, and whoever else has some."""
+        for number, host in enumerate(("h1", "h1", "h1", "h2", "h3")):
+            self.cloud.listed.append(dict(self.cloud.server, id="00000000-0000-0000-0000-00000000000%d" % number, name="s%d" % number,
+                                          **{"OS-EXT-SRV-ATTR:host": host}))
+        self.cloud.page = 2
+        told = self.listed()
+        self.assertTrue(told["ok"], told)
+        self.assertEqual([(one["name"], one["host"], one["status"]) for one in told["servers"]],
+                         [("s0", "h1", "ACTIVE"), ("s1", "h1", "ACTIVE"), ("s2", "h1", "ACTIVE"), ("s3", "h2", "ACTIVE")])
+
+    def test_servers_of_an_api_that_fails(self):
+        self.cloud.faults.append(("GET", "/v2.1/servers/detail", {"status": 403, "body": {"forbidden": {
+            "code": 403, "message": "Policy doesn't allow it"}}}))
+        told = self.listed()
+        self.assertEqual((told["ok"], told["error_class"]), (False, "auth"))
+        self.assertIn("Policy doesn't allow it (req-1234)", told["error"])
+
+    def test_servers_of_an_api_that_is_silent(self):
+        self.cloud.faults.append(("GET", "/v2.1/servers/detail", {"lost": True, "seconds": 30}))
+        told = self.listed()
+        self.assertFalse(told["ok"])
+        self.assertLess(self.took, 6)
 
     # enable
 
