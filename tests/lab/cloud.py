@@ -208,11 +208,12 @@ class Cloud(Host):
                  "--keystone-user", "root", "--keystone-group", "root")
 
     def _keystone_up(self):
+        # Processes, no threads: eventlet, which comes with oslo's modules, has locks that hang for ever when two threads want one.
         self.service("keystone", *UWSGI, "--http-socket", "0.0.0.0:5000", "--wsgi-file", "/usr/bin/keystone-wsgi-public",
-                     "--processes", "2", "--threads", "4", "--procname", "keystone",
+                     "--processes", "2", "--procname", "keystone",
                      OS_KEYSTONE_CONFIG_FILES="/etc/keystone/keystone.conf")
         self.service("placement", *UWSGI, "--http-socket", "0.0.0.0:8778", "--wsgi-file", "/usr/bin/placement-api",
-                     "--processes", "1", "--threads", "4", "--procname", "placement",
+                     "--processes", "2", "--procname", "placement",
                      OS_PLACEMENT_CONFIG_DIR="/etc/placement")
         self.service("glance", "/srv/bin/glance-api", "--config-file", "/etc/glance/glance-api.conf")
         self.service("neutron", "/usr/bin/python3", "/srv/bin/neutron-stub", "9696")
@@ -254,6 +255,10 @@ class Cloud(Host):
         wait_until("nova-compute is up on %s" % sorted(names), lambda: names <= {
             service["host"] for service in self.nova.services() if service["state"] == "up"}, timeout, 0.25,
             seen=lambda: [(service["host"], service["state"]) for service in self.nova.services()])
+        # It is up a moment before placement knows what it has, and until then the scheduler finds no host.
+        wait_until("placement knows what %s have" % sorted(names), lambda: names <= set(self.sql(
+            "SELECT DISTINCT p.name FROM placement.resource_providers p JOIN placement.inventories i ON "
+            "i.resource_provider_id = p.id").stdout.split()), timeout, 0.25)
         self._mark("computes")
 
     def memory(self):
