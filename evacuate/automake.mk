@@ -23,7 +23,7 @@ hamon_evacuate_SOURCES = evacuate/main.c evacuate/plane.h \
 	evacuate/libvirt/watch.c evacuate/libvirt/watch.h evacuate/libvirt/watch_events.c \
 	evacuate/libvirt/watch_hints.c evacuate/libvirt/watch_queue.c \
 	evacuate/nova/plane.c evacuate/nova/nova.h evacuate/nova/start.c evacuate/nova/enable.c \
-	evacuate/nova/mend.c evacuate/nova/servers.c \
+	evacuate/nova/mend.c evacuate/nova/servers.c evacuate/nova/session.c evacuate/nova/session.h \
 	evacuate/nova/clouds.c evacuate/nova/clouds.h evacuate/nova/http.c evacuate/nova/http.h \
 	evacuate/nova/failure.c evacuate/nova/failure.h evacuate/nova/keystone.c evacuate/nova/keystone.h \
 	evacuate/nova/compute.c evacuate/nova/compute.h evacuate/nova/parse.c evacuate/nova/parse.h

@@ -32,6 +32,7 @@ static const char usage[] =
 	"  --libvirt-lib DIR  libvirt's state of the QEMU driver (/var/lib/libvirt/qemu)\n"
 	"  --libvirt-run DIR  libvirt's files of running domains (/run/libvirt/qemu)\n"
 	"  --libvirt-etc DIR  libvirt's configuration (/etc/libvirt)\n"
+	"  --run-dir DIR      where helpers keep Nova's token for each other (" RUNSTATEDIR "/hamon)\n"
 	"  --version, --help\n";
 
 static const struct option options[] = {
@@ -39,6 +40,7 @@ static const struct option options[] = {
 	{ "libvirt-lib", required_argument, NULL, 'l' },
 	{ "libvirt-run", required_argument, NULL, 'r' },
 	{ "libvirt-etc", required_argument, NULL, 'e' },
+	{ "run-dir", required_argument, NULL, 'R' },
 	{ "version", no_argument, NULL, 'V' },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
@@ -185,6 +187,9 @@ static int options_parse(int argc, char **argv, struct plane_paths *paths, enum 
 		case 'e':
 			paths->libvirt_etc = optarg;
 			break;
+		case 'R':
+			paths->run_dir = optarg;
+			break;
 		case 'V':
 			printf("hamon-evacuate %s\n", HAMON_VERSION);
 			exit(0);
@@ -207,6 +212,7 @@ int main(int argc, char **argv)
 		.libvirt_lib = "/var/lib/libvirt/qemu",
 		.libvirt_run = "/run/libvirt/qemu",
 		.libvirt_etc = "/etc/libvirt",
+		.run_dir = RUNSTATEDIR "/hamon",
 	};
 	char error[REQUEST_ERROR_SIZE], op[OP_SIZE] = "";
 	struct json_object *result;

@@ -18,6 +18,7 @@ struct plane_paths {
 	const char *libvirt_lib; /* /var/lib/libvirt/qemu: managed saves */
 	const char *libvirt_run; /* /run/libvirt/qemu: status of running domains */
 	const char *libvirt_etc; /* /etc/libvirt: definitions and hooks */
+	const char *run_dir; /* /run/hamon: what the helpers of one boot share */
 };
 
 struct control_plane {

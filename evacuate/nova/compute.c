@@ -63,12 +63,25 @@ static bool wait_take(struct compute *compute, struct patience *patience, uint64
 	return true;
 }
 
+static void session_keep(const struct compute *compute)
+{
+	struct session session = { .minor = compute->minor_max };
+
+	if (!compute->run_dir || !session.minor)
+		return;
+	memcpy(session.token, compute->keystone.token, sizeof(session.token));
+	memcpy(session.compute_url, compute->keystone.compute_url, sizeof(session.compute_url));
+	session_write(compute->run_dir, &compute->keystone.cloud, &session);
+	explicit_bzero(&session, sizeof(session));
+}
+
 /* A token, with patience for a Keystone that does not answer. A refusal is final. */
 static bool token_renew(struct compute *compute)
 {
 	struct patience patience = { 0 };
 	uint64_t retry_after_ms = 0;
 
+	compute->kept = false;
 	while (!keystone_token_get(&compute->keystone, limit_ms(compute), &compute->failure, &retry_after_ms)) {
 		unsigned int status = compute->failure.status;
 		bool silent = !status && !strcmp(compute->failure.error_class, "api");
@@ -78,6 +91,7 @@ static bool token_renew(struct compute *compute)
 		if (!wait_take(compute, &patience, retry_after_ms))
 			return false;
 	}
+	session_keep(compute);
 	return true;
 }
 
@@ -86,6 +100,9 @@ static bool again(struct compute *compute, const struct call *call, const struct
 		  struct patience *patience)
 {
 	if (answer->end != HTTP_ANSWERED) {
+		/* A kept endpoint may not be there any more: the catalogue knows. */
+		if (compute->kept && answer->end != HTTP_LOST)
+			return token_renew(compute);
 		if (answer->end == HTTP_UNUSABLE || (call->once && answer->end == HTTP_LOST))
 			return false;
 		return wait_take(compute, patience, 0);
@@ -168,6 +185,12 @@ static void query_escape(const char *text, char *buf, size_t size)
 	buf[used] = '\0';
 }
 
+static void microversion_set(struct compute *compute, uint32_t wanted_minor)
+{
+	snprintf(compute->microversion, sizeof(compute->microversion), "2.%u",
+		 compute->minor_max < wanted_minor ? compute->minor_max : wanted_minor);
+}
+
 static bool version_choose(struct compute *compute, uint32_t wanted_minor)
 {
 	struct call call = { .method = "GET", .path = "/", .bare = true };
@@ -184,16 +207,33 @@ static bool version_choose(struct compute *compute, uint32_t wanted_minor)
 	if (minor < NOVA_MINOR_MIN)
 		return nova_fail(&compute->failure, "config", "Nova's API at %s has microversion 2.%u at most; hamon needs 2.%u",
 				 compute->keystone.compute_url, minor, NOVA_MINOR_MIN);
-	if (minor > wanted_minor)
-		minor = wanted_minor;
-	snprintf(compute->microversion, sizeof(compute->microversion), "2.%u", minor);
+	compute->minor_max = minor;
+	microversion_set(compute, wanted_minor);
+	session_keep(compute);
+	return true;
+}
+
+/* A session that another helper of this host has opened. */
+static bool session_use(struct compute *compute, uint32_t wanted_minor)
+{
+	struct session session;
+
+	if (!compute->run_dir || !session_read(compute->run_dir, &compute->keystone.cloud, &session) ||
+	    session.minor < NOVA_MINOR_MIN)
+		return false;
+	memcpy(compute->keystone.token, session.token, sizeof(session.token));
+	memcpy(compute->keystone.compute_url, session.compute_url, sizeof(session.compute_url));
+	compute->minor_max = session.minor;
+	explicit_bzero(&session, sizeof(session));
+	compute->kept = true;
+	microversion_set(compute, wanted_minor);
 	return true;
 }
 
 bool compute_open(struct compute *compute, const struct cloud_source *source, uint32_t wanted_minor)
 {
-	return keystone_open(&compute->keystone, source, &compute->failure) && token_renew(compute) &&
-		version_choose(compute, wanted_minor);
+	return keystone_open(&compute->keystone, source, &compute->failure) &&
+		(session_use(compute, wanted_minor) || (token_renew(compute) && version_choose(compute, wanted_minor)));
 }
 
 void compute_close(struct compute *compute)

@@ -6,7 +6,7 @@
 #ifndef HAMON_EVACUATE_NOVA_COMPUTE_H
 #define HAMON_EVACUATE_NOVA_COMPUTE_H
 
-#include "evacuate/nova/keystone.h"
+#include "evacuate/nova/session.h"
 
 #define NOVA_MINOR_MIN 53
 #define NOVA_MINOR_TESTED 93
@@ -19,6 +19,9 @@ struct compute {
 	char microversion[16];         /* of every call: "2.93" */
 	void (*on_wait)(void *user, const char *why); /* somebody does not answer, and is asked again; may be NULL */
 	void *user;
+	const char *run_dir;           /* where a session is kept for other helpers; NULL for nowhere */
+	bool kept;                     /* this session is such a one, and has not been doubted yet */
+	uint32_t minor_max;            /* of the endpoint */
 };
 
 /* Token, catalogue, microversion: the lower of what is wanted and what the endpoint has. compute_close in any case. */

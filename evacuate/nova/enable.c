@@ -75,7 +75,7 @@ static void service_return(struct compute *compute, const char *self, struct jso
 
 void nova_enable(const struct request *req, const struct plane_paths *paths, struct json_object *result)
 {
-	struct compute compute = { 0 };
+	struct compute compute = { .run_dir = paths->run_dir };
 
 	report_limit(req->op, TIMEOUT_MS + WATCH_SLACK_MS, "Nova's part of this host's return");
 	if (nova_open(&compute, req, TIMEOUT_MS)) {

@@ -7,9 +7,12 @@ real one itself is met in tests/nova. libvirt is its own test driver, whose only
 import http.server
 import json
 import os
+import shutil
 import ssl
+import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import unittest
@@ -34,6 +37,7 @@ class Cloud:
 
     def __init__(self, tls=False):
         self.calls = []  # (method, path, body)
+        self.microversions = set()
         self.faults = []
         self.token = 0
         self.maximum = "2.93"
@@ -178,6 +182,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         body = json.loads(text) if text else None
         with self.cloud.lock:
             self.cloud.calls.append((self.command, self.path, body))
+            self.cloud.microversions.add(self.headers.get("OpenStack-API-Version"))
             fault = next((fault for fault in self.cloud.faults
                           if fault[0] == self.command and self.path.startswith(fault[1])), None)
             if fault:
@@ -214,6 +219,8 @@ class ApiTest(unittest.TestCase):
     def setUp(self):
         self.cloud = Cloud()
         self.addCleanup(self.cloud.close)
+        self.run_dir = os.path.join(tempfile.mkdtemp(prefix="nova-api-"), "run")  # there for those tests that make it
+        self.addCleanup(shutil.rmtree, os.path.dirname(self.run_dir))
 
     def run_helper(self, verb, dead=("h1",), timeout_ms=15000, self_name="h2", call_ms=5000, environment=(), **more):
         request = {"op": "1", "plane": "nova", "uri": "test:///default", "uuid": SERVER, "name": "test",
@@ -223,7 +230,7 @@ class ApiTest(unittest.TestCase):
                            **dict(environment)}}, timeout_ms=call_ms)}
         request.update(more)
         began = time.monotonic()
-        process = subprocess.Popen([PROGRAM, verb], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        process = subprocess.Popen([PROGRAM, "--run-dir", self.run_dir, verb], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                    env={name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")})
         timer = threading.Timer(PATIENCE_S, process.kill)
         timer.start()
@@ -500,6 +507,85 @@ class ApiTest(unittest.TestCase):
         told = self.listed()
         self.assertFalse(told["ok"])
         self.assertLess(self.took, 6)
+
+    # a session that is kept for the next helper
+
+    def kept(self):
+        return os.path.join(self.run_dir, "nova-session")
+
+    def logins(self):
+        return len(self.cloud.asked("POST", "/v3/auth/tokens"))
+
+    def next_server(self):
+        self.cloud.migrations.clear()
+        self.cloud.put(status="ACTIVE", task=None, host="h1")
+
+    def test_the_next_helper_needs_no_login(self):
+        os.mkdir(self.run_dir)
+        self.started()
+        self.assertEqual(stat.S_IMODE(os.stat(self.kept()).st_mode), 0o600)
+        self.assertEqual(os.listdir(self.run_dir), ["nova-session"])
+        self.next_server()
+        self.started()
+        self.assertEqual((self.logins(), len(self.cloud.asked("GET", "/v2.1/")) - len(self.cloud.asked("GET", "/v2.1/s"))
+                          - len(self.cloud.asked("GET", "/v2.1/o"))), (1, 1))
+        self.assertEqual(len(self.cloud.actions("evacuate")), 2)
+        self.assertEqual(self.cloud.microversions, {None, "compute 2.93"})
+
+    def test_without_its_folder_each_logs_in(self):
+        self.started()
+        self.next_server()
+        self.started()
+        self.assertEqual(self.logins(), 2)
+
+    def test_a_kept_token_is_void(self):
+        os.mkdir(self.run_dir)
+        self.started()
+        self.cloud.token += 1
+        for logins in (2, 2):
+            self.next_server()
+            self.started()
+            self.assertEqual(self.logins(), logins)
+
+    def test_a_kept_session_of_other_credentials(self):
+        os.mkdir(self.run_dir)
+        self.started()
+        self.next_server()
+        self.started(environment={"OS_PROJECT_NAME": "another"})
+        self.assertEqual(self.logins(), 2)
+
+    def test_a_kept_endpoint_is_not_there_any_more(self):
+        os.mkdir(self.run_dir)
+        self.started()
+        with open(self.kept()) as text:
+            session = json.load(text)
+        with open(self.kept(), "w") as text:
+            json.dump(dict(session, compute_url="http://127.0.0.1:1/v2.1"), text)
+        self.next_server()
+        self.started()
+        self.assertEqual(self.logins(), 2)
+
+    def test_a_kept_session_that_is_not_to_be_trusted(self):
+        os.mkdir(self.run_dir)
+        self.started()
+        with open(self.kept()) as text:
+            session = json.load(text)
+        changes = [{"since_ms": max(0, session["since_ms"] - 300001)}, {"since_ms": session["since_ms"] + 3600000},
+                   {"token": ""}, {"token": 7}, {"minor": None}, {"compute_url": "x" * 2000}, {"cloud": ""}]
+        texts = [json.dumps(dict(session, **change)) for change in changes] + ["", "{", "[]", "x" * 100000]
+        if session["since_ms"] <= 300001:  # this machine has just booted
+            del texts[0]
+        for logins, text in enumerate(texts, 2):
+            with open(self.kept(), "w") as out:
+                out.write(text)
+            self.next_server()
+            self.started()
+            self.assertEqual(self.logins(), logins, text[:200])
+        os.chmod(self.kept(), 0o640)
+        self.next_server()
+        self.started()
+        self.assertEqual(self.logins(), logins + 1)
+        self.assertEqual(stat.S_IMODE(os.stat(self.kept()).st_mode), 0o600)
 
     # enable
 
