@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""A real OpenStack for the lab's hosts: rabbitmq, mariadb, keystone, placement, glance, nova; and a nova-compute on each host.
+"""A real OpenStack for the lab's hosts: rabbitmq, mariadb, keystone, placement, glance, nova (and cinder: volumes.py); and a nova-compute on each host.
 
 It stands in namespaces of its own inside the lab's, at 10.77.0.200, like one more host, so that it ends with the lab, and
 its cables can be pulled (cut, join). tests/nova unpacks what it needs into $HAMON_CLOUD (default: build/cloud), where also
@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import cloudconf
 import nova
+import volumes
 from lab import Host, Lab, LabError, wait_until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -28,7 +29,7 @@ UWSGI = ["uwsgi-core", "--plugin", "python3", "--master", "--lazy-apps", "--no-o
          "--buffer-size", "65535", "--add-header", "Connection: close", "--disable-logging", "--listen", "100"]
 CONTROL = ("nova-conductor", "nova-scheduler", "nova-api")
 # What the seed depends on besides our own code; the distribution's security updates change its tables at times.
-SEED_PACKAGES = ("mariadb-server-core", "python3-keystone", "python3-placement", "python3-glance", "python3-nova")
+SEED_PACKAGES = ("mariadb-server-core", "python3-keystone", "python3-placement", "python3-glance", "python3-nova", "python3-cinder")
 
 
 def cache():
@@ -42,8 +43,10 @@ def cache():
 class Cloud(Host):
     """The host of the control plane. times: [(what, seconds since up() began)]."""
 
-    def __init__(self, lab):
+    def __init__(self, lab, local=()):
+        """local: the names of hosts that keep their servers' own disks to themselves."""
         super().__init__(lab, NUMBER)
+        self.local = local
         self.name = "cloud"
         self.folder = os.path.join(lab.folder, "hosts", self.name)
         self.address = cloudconf.ADDRESS
@@ -74,7 +77,7 @@ class Cloud(Host):
         self.nova.prepare()
         self._mark("image and flavor")
         for host in self.lab.hosts:
-            compute_disk(self.lab, host)
+            compute_disk(self.lab, host, host.name in self.local)
         return self
 
     def _disk(self):
@@ -93,6 +96,7 @@ class Cloud(Host):
             self.write("/etc/nova/%s.conf" % name, cloudconf.nova_control(name))
         for name in cloudconf.PROGRAMS:
             self.write("/srv/bin/" + name, cloudconf.program(name), 0o755)
+        volumes.cloud_disk(self)
         shutil.copy(os.path.join(HERE, "neutronstub.py"), self.path("/srv/bin/neutron-stub"))
 
     def log_of(self, name):
@@ -141,6 +145,7 @@ class Cloud(Host):
     def _database_up(self):
         seed = self._seed_folder()
         if os.path.isdir(seed):
+            os.utime(seed)
             for path in self.SEEDED:
                 subprocess.run(["cp", "-a", "--sparse=always", os.path.join(seed, os.path.basename(path)) + "/.",
                                 self.path(path) + "/"] if os.path.isdir(self.path(path)) else
@@ -153,10 +158,14 @@ class Cloud(Host):
         os.makedirs(fresh)
         for path in self.SEEDED:
             subprocess.run(["cp", "-a", "--sparse=always", self.path(path), fresh + "/"], check=True)
-        for name in os.listdir(self._cache):  # of other versions
-            if name.startswith("seed-") and os.path.join(self._cache, name) != fresh:
-                shutil.rmtree(os.path.join(self._cache, name))
-        os.rename(fresh, seed)
+        for name in os.listdir(self._cache):  # of other versions, which nobody has used for a day
+            path = os.path.join(self._cache, name)
+            if name.startswith("seed-") and time.time() - os.stat(path).st_mtime > 86400:
+                shutil.rmtree(path, ignore_errors=True)
+        try:
+            os.rename(fresh, seed)
+        except OSError:  # another run was quicker
+            shutil.rmtree(fresh)
         self._mariadb()
 
     def _do(self, *words):
@@ -183,6 +192,7 @@ class Cloud(Host):
         def others():
             do("placement-manage", "--config-file", "/etc/placement/placement.conf", "db", "sync")
             do("/srv/bin/glance-manage", "--config-file", "/etc/glance/glance-api.conf", "db_sync")
+            do("/srv/bin/cinder-manage", "--config-file", volumes.CONF, "db", "sync")
 
         def compute():
             manage = ["/srv/bin/nova-manage", "--config-file", "/etc/nova/nova-manage.conf"]
@@ -292,13 +302,14 @@ class Cloud(Host):
         shutil.copytree(self.path("/var/log/openstack"), os.path.join(folder, "cloud"), dirs_exist_ok=True)
 
 
-def compute_disk(lab, host):
+def compute_disk(lab, host, local=False):
     """What nova-compute needs on a host's disk, and how hamon logs in."""
-    for name in ("var/lib/nova/lock", "var/log/nova", "etc/openstack"):
+    for name in ("var/lib/nova/lock", "var/lib/nova/instances", "var/log/nova", "etc/openstack"):
         os.makedirs(host.path("/" + name), exist_ok=True)
     os.makedirs(os.path.join(lab.shared, "nova", "instances"), exist_ok=True)
-    host.write("/etc/nova/nova.conf", cloudconf.nova_compute(host))
+    host.write("/etc/nova/nova.conf", cloudconf.nova_compute(host, cloudconf.INSTANCES_LOCAL if local else cloudconf.INSTANCES))
     host.write("/etc/nova/bin/nova-compute", cloudconf.program("nova-compute"), 0o755)
+    volumes.compute_disk(host)
     host.write("/etc/openstack/clouds.yaml", cloudconf.clouds_yaml(), 0o600)
     if "cloud" not in host.read("/etc/hosts"):
         host.write("/etc/hosts", host.read("/etc/hosts") + "%s cloud\n" % cloudconf.ADDRESS)

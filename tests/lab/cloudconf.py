@@ -5,7 +5,7 @@ All paths and addresses are the same in every lab, so that a database made once 
 ADDRESS = "10.77.0.200"
 REGION = "RegionOne"
 USER, PASSWORD = "admin", "lab-admin"
-DATABASES = ("keystone", "placement", "glance", "nova_api", "nova", "nova_cell0")
+DATABASES = ("keystone", "placement", "glance", "cinder", "nova_api", "nova", "nova_cell0")
 SOCKET = "/run/mysqld.sock"
 TRANSPORT = "rabbit://lab:lab@%s:5672/" % ADDRESS
 AUTH_URL = "http://%s:5000/v3" % ADDRESS
@@ -15,8 +15,10 @@ ENDPOINTS = {
     "placement": "http://%s:8778" % ADDRESS,
     "image": "http://%s:9292" % ADDRESS,
     "network": "http://%s:9696" % ADDRESS,
+    "volumev3": "http://%s:8776/v3/$(tenant_id)s" % ADDRESS,
 }
 INSTANCES = "/srv/shared/nova/instances"
+INSTANCES_LOCAL = "/var/lib/nova/instances"
 UNPACKED = "/srv/openstack"  # of the packages that are not installed: see tests/nova
 
 # How the entry points of Debian's own packages start them; we give each its name, which the lab's kill() goes by.
@@ -28,6 +30,10 @@ PROGRAMS = {
     "nova-manage": "nova.cmd.manage",
     "glance-api": "glance.cmd.api",
     "glance-manage": "glance.cmd.manage",
+    "cinder-api": "cinder.cmd.api",
+    "cinder-scheduler": "cinder.cmd.scheduler",
+    "cinder-volume": "cinder.cmd.volume",
+    "cinder-manage": "cinder.cmd.manage",
 }
 
 
@@ -99,7 +105,8 @@ def _nova(host, address, log):
         "oslo_concurrency": {"lock_path": "/var/lib/nova/lock"},
         "glance": {"api_servers": ENDPOINTS["image"]},
         "keystone_authtoken": login(www_authenticate_uri=AUTH_URL),
-        "placement": login(), "neutron": login(), "service_user": login(send_service_user_token="true"),
+        "placement": login(), "neutron": login(), "cinder": login(catalog_info="volumev3::publicURL"),
+        "service_user": login(send_service_user_token="true"),
         "vnc": {"enabled": "false"}, "spice": {"enabled": "false"},
     }
 
@@ -120,13 +127,13 @@ def nova_control(name):
     return ini(sections)
 
 
-def nova_compute(host):
+def nova_compute(host, instances=INSTANCES):
     """For a host's nova-compute: it reaches Nova's databases through the conductor only."""
     # One address for all: so Nova knows without an ssh from host to host that what a cold migration copies lies in one shared folder.
     sections = _nova(host.name, ADDRESS, "/var/log/nova/nova-compute.log")
     helper = {"helper_command": "/usr/bin/privsep-helper --config-file /etc/nova/nova.conf"}
     sections["DEFAULT"].update(
-        compute_driver="libvirt.LibvirtDriver", instances_path=INSTANCES, force_raw_images="false",
+        compute_driver="libvirt.LibvirtDriver", instances_path=instances, force_raw_images="false",
         reserved_host_memory_mb=0, shutdown_timeout=1)  # the witness does not listen to the power button
     sections.update({
         "libvirt": {"virt_type": "qemu", "cpu_mode": "none", "images_type": "qcow2", "connection_uri": "qemu:///system",

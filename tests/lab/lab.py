@@ -282,7 +282,8 @@ class Host:
             config.capabilities_keep(self)
 
     def start_nova(self):
-        self.spawn(["/etc/nova/bin/nova-compute", "--config-file", "/etc/nova/nova.conf"], "/var/log/nova/stderr.log")
+        self.spawn(["/etc/nova/bin/nova-compute", "--config-file", "/etc/nova/nova.conf"], "/var/log/nova/stderr.log",
+                   {"PATH": "/etc/nova/bin:" + self.tools.ENVIRONMENT["PATH"]})
 
     def start_hamond(self):
         if self.lab.stage:

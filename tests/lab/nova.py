@@ -13,8 +13,9 @@ from spaces import LabError, wait_until
 MICROVERSION = "2.93"
 CLONE_NEWNET = 0x40000000
 FLAVOR, LARGER, IMAGE = "witness", "larger-witness", "witness"
-PORTS = {"identity": 5000, "compute": 8774, "image": 9292, "placement": 8778}
-PREFIX = {"identity": "/v3", "compute": "/v2.1", "image": "/v2", "placement": ""}
+PORTS = {"identity": 5000, "compute": 8774, "image": 9292, "placement": 8778, "volumev3": 8776}
+PREFIX = {"identity": "/v3", "compute": "/v2.1", "image": "/v2", "placement": "", "volumev3": "/v3"}
+VERSIONED = {"compute": "compute", "volumev3": "volume"}
 
 
 class ApiError(LabError):
@@ -83,10 +84,10 @@ class Nova:
         return status, told
 
     def _ask(self, method, path, body, service, microversion, data):
-        headers = {"X-Auth-Token": self._token,
+        headers = {"X-Auth-Token": self._token, "X-Subject-Token": self._token,
                    "Content-Type": "application/octet-stream" if data is not None else "application/json"}
-        if service == "compute":
-            headers["OpenStack-API-Version"] = "compute " + microversion
+        if service in VERSIONED:
+            headers["OpenStack-API-Version"] = "%s %s" % (VERSIONED[service], microversion)
         status, _, told = self._call(service, method, path, data if data is not None else body and json.dumps(body),
                                      headers)
         try:
@@ -156,6 +157,13 @@ class Nova:
             "name": name, "imageRef": self.image(), "flavorRef": "1", "networks": "none",
             "availability_zone": "nova:" + host}})["server"]["id"]
 
+    def boot_volume(self, name, host, volume, flavor="1"):
+        """The same with a volume for its root disk, which stays when it goes."""
+        return self.call("POST", "/servers", {"server": {
+            "name": name, "flavorRef": flavor, "networks": "none", "availability_zone": "nova:" + host,
+            "block_device_mapping_v2": [{"boot_index": 0, "uuid": volume, "source_type": "volume", "destination_type": "volume",
+                                         "delete_on_termination": False}]}})["server"]["id"]
+
     def action(self, server, **body):
         return self.call("POST", "/servers/%s/action" % server, body)
 
@@ -200,15 +208,28 @@ class Server(guests.Guest):
 
     def __init__(self, nova, told):
         self.nova, self.title = nova, told["name"]
-        self.path = "%s/%s/disk" % (cloudconf.INSTANCES, told["id"])
+        local = told["OS-EXT-SRV-ATTR:host"] in nova.cloud.local
+        self.path = "%s/%s/disk" % (cloudconf.INSTANCES_LOCAL if local else cloudconf.INSTANCES, told["id"])
+        self.home = next(host for host in nova.cloud.lab.hosts if host.name == told["OS-EXT-SRV-ATTR:host"]) if local else None
         super().__init__(nova.cloud.lab, told["OS-EXT-SRV-ATTR:instance_name"], "", self._witness, domain_uuid=told["id"])
 
     def _witness(self):
         """Nova's overlay names its base by the hosts' path, so it is read where that is one: in the cloud or a host."""
-        there = next(host for host in [self.nova.cloud] + self.lab.hosts if host.alive())
+        there = self.home or next(host for host in [self.nova.cloud] + self.lab.hosts if host.alive())
         done = there.run(["bash", "-c", "t=$(mktemp) && qemu-img dd -U -f qcow2 -O raw bs=512 count=2 if=$0 of=$t "
                                     "&& cat $t; s=$?; rm -f $t; exit $s", self.path], text=False)
         return guests.witness_parse(done.stdout)
 
     def state(self):
         return self.nova.state(self.uuid)
+
+
+class VolumeServer(Server):
+    """One whose root disk is a volume of Cinder's."""
+
+    def __init__(self, nova, told, file):
+        super().__init__(nova, told)
+        self.path, self.home = file, None
+
+    def _witness(self):
+        return guests.read_witness(self.path)

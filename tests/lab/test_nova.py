@@ -18,8 +18,12 @@ pytestmark = [pytest.mark.nova, pytest.mark.lab(boot=False, services=cloud_modul
 
 @pytest.fixture
 def cloud(cluster, request):
+    return cloud_up(cluster, request)
+
+
+def cloud_up(cluster, request, **options):
     try:
-        cluster.cloud = cloud_module.Cloud(cluster.lab)
+        cluster.cloud = cloud_module.Cloud(cluster.lab, **options)
         cluster.cloud.up_with_hosts()
         cluster.wait_settled()
     except BaseException:
