@@ -29,6 +29,8 @@ storage_check_storage_check_LDADD = libhamon_storage.a libhamon_ctl.a libhamon_x
 
 check_PROGRAMS += tests/unit/qcow_test tests/unit/storage_parsers_test tests/unit/storage_place_test
 TESTS += tests/unit/qcow_test tests/unit/storage_parsers_test tests/unit/storage_place_test
+dist_check_SCRIPTS += tests/unit/storage_volumes_test.py
+TESTS += tests/unit/storage_volumes_test.py
 tests_unit_qcow_test_SOURCES = tests/unit/qcow_test.c
 tests_unit_qcow_test_LDADD = libhamon_common.a
 tests_unit_storage_parsers_test_SOURCES = tests/unit/storage_parsers_test.c

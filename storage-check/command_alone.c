@@ -235,7 +235,7 @@ int command_view_alone(const char *xml, const char *path, char kind, struct json
 	instance.uuid = instance.dom->uuid;
 	survey_set_deep(survey);
 	survey_set_all_hosts(survey);
-	judge_prepare(survey, instance.dom);
+	judge_prepare(survey, instance.dom, false);
 	if (kind == 'd')
 		survey_add_folder(survey, path);
 	survey_run(survey);

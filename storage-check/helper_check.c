@@ -36,7 +36,7 @@ int check_run(const struct request *request, const char *lock_dir)
 	for (size_t i = 0; i < request->n_instances; i++) {
 		survey_add_host(survey, request->instances[i].owner);
 		if (request->instances[i].dom)
-			judge_prepare(survey, request->instances[i].dom);
+			judge_prepare(survey, request->instances[i].dom, request->nova);
 	}
 	survey_run(survey);
 	rc = survey_failed(survey);

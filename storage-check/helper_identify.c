@@ -112,7 +112,7 @@ int identify_run(const struct request *request, const char *lock_dir, struct jso
 	int rc;
 
 	if (survey) {
-		judge_prepare(survey, dom);
+		judge_prepare(survey, dom, false);
 		survey_run(survey);
 	}
 	rc = survey ? survey_failed(survey) : -ENOMEM;

@@ -56,10 +56,11 @@ static void disk_prepare(struct survey *survey, const struct domxml_disk *disk)
 		disk_prepare(survey, disk->backing);
 }
 
-void judge_prepare(struct survey *survey, const struct domxml *dom)
+void judge_prepare(struct survey *survey, const struct domxml *dom, bool nova)
 {
 	for (size_t i = 0; i < dom->n_disks; i++)
-		disk_prepare(survey, &dom->disks[i]);
+		if (!disk_is_cinders(dom, &dom->disks[i], nova))
+			disk_prepare(survey, &dom->disks[i]);
 }
 
 /* Collects the verdicts on all parts of one instance. */

@@ -16,8 +16,11 @@ enum verdict { VERDICT_LOCAL, VERDICT_UNKNOWN, VERDICT_VOLUME, VERDICT_SHARED };
 
 const char *verdict_name(enum verdict verdict);
 
-/* Adds everything that an instance opens to the survey. */
-void judge_prepare(struct survey *survey, const struct domxml *dom);
+/*
+ * Adds everything that an instance opens to the survey; with nova (it is what starts the instance)
+ * but for Cinder's volumes.
+ */
+void judge_prepare(struct survey *survey, const struct domxml *dom, bool nova);
 
 /*
  * {"verdict","reason","held","disks":[..]} about one instance, seen from host self, for its owner.

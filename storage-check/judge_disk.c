@@ -1,4 +1,5 @@
 /* One disk: its own image and everything behind it, each of which can only lower the verdict. */
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -307,10 +308,30 @@ static void other_judge(const struct domxml_disk *disk, struct opinion *opinion)
 			      disk->source ? ": " : "", disk->source ? disk->source : "");
 }
 
+bool disk_is_cinders(const struct domxml *dom, const struct domxml_disk *disk, bool nova)
+{
+	const char *serial = disk->serial;
+
+	if (!nova || !dom->nova || !serial || strlen(serial) != 36)
+		return false;
+	for (size_t i = 0; i < 36; i++)
+		if (i == 8 || i == 13 || i == 18 || i == 23 ? serial[i] != '-'
+							    : !isxdigit((unsigned char)serial[i]))
+			return false;
+	return true;
+}
+
 void disk_judge(const struct bench *bench, const struct domxml_disk *disk, struct opinion *opinion)
 {
 	struct trial trial = {bench, disk, opinion, true};
 
+	if (bench->instance && bench->instance->dom &&
+	    disk_is_cinders(bench->instance->dom, disk, bench->instance->nova)) {
+		opinion_lower(opinion, VERDICT_VOLUME,
+			      "Cinder's volume %s: Nova attaches it where the instance goes",
+			      disk->serial);
+		return;
+	}
 	switch (disk->kind) {
 	case DOMXML_FILE:
 		survey_walk(bench->survey, disk->source, disk->format, step_judge, &trial);

@@ -23,6 +23,13 @@ struct bench {
 	const struct request_instance *instance; /* owner NULL: self is alone */
 };
 
+/*
+ * Cinder's volume, which is nowhere to be found before Nova attaches it on the host that takes the
+ * instance: not a share that is mounted for it, nor a LUN. Nova writes its id as the serial, for
+ * these alone.
+ */
+bool disk_is_cinders(const struct domxml *dom, const struct domxml_disk *disk, bool nova);
+
 /* Judges disk and the backing images that its XML names; chain must be an array or NULL. */
 void disk_judge(const struct bench *bench, const struct domxml_disk *disk, struct opinion *opinion);
 

@@ -215,6 +215,7 @@ static int instance_parse(struct request *request, size_t i, struct json_object 
 	    disks_parse(request, obj, instance))
 		return -EINVAL;
 	xml_parse(instance);
+	instance->nova = request->nova;
 	return 0;
 }
 
@@ -224,6 +225,7 @@ static int check_request_parse(struct request *request)
 	size_t n;
 
 	request->deep = json_bool_or(request->json, "deep", false);
+	request->nova = !strcmp(json_string_or(request->json, "plane", ""), "nova");
 	if (array_get(request, request->json, "instances", REQUEST_INSTANCES_MAX, &array, &n))
 		return -EINVAL;
 	request->instances = calloc(n + 1, sizeof(*request->instances));

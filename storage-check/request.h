@@ -5,11 +5,12 @@
  *		 "probe_timeout_ms":3000}
  *	for each place {"type":"place","path","real","ok","writable","place_id","fs","peers":{"h2":{"nonce",
  *	"boot_id"}},"error"}; ok: the beacon is written. A place that cannot be written is read all the same.
- * check	{"op","self":"h2","probe_timeout_ms","deep":false,"instances":[{"uuid","name","owner":"h1","xml",
+ * check	{"op","self":"h2","probe_timeout_ms","deep":false,"plane":"nova"|absent,"instances":[{"uuid","name","owner":"h1","xml",
  *		 "places":[{"path","place_id","nonce","previous_nonce"}],"devices":[{"path","identity"}],
  *		 "disks":[{"target","id"}]}]}
  *	places are the owner's, by their real paths there, with what it announced last; devices and disks what
- *	identify said there (either is enough for a device). deep: qemu-img opens whatever has a backing file.
+ *	identify said there (either is enough for a device). plane nova: Cinder's volumes are not looked for
+ *	here, as Nova attaches them to the host that takes the instance. deep: qemu-img opens whatever has a backing file.
  *	For each instance {"type":"verdict","uuid","name","verdict","reason","held","scan_complete","disks":[
  *	{"target","source","kind","readonly","verdict","reason","chain":[..]}]}.
  * identify	{"op","xml","probe_timeout_ms"}
@@ -60,6 +61,7 @@ struct request_instance {
 	size_t n_devices;
 	struct request_disk *disks;
 	size_t n_disks;
+	bool nova;	    /* Nova is what starts it */
 	struct domxml *dom; /* NULL when the XML is bad: then error says why */
 	char error[DOMXML_ERROR_SIZE];
 };
@@ -77,6 +79,7 @@ struct request {
 	size_t n_peers;
 	/* check */
 	bool deep;
+	bool nova;
 	struct request_instance *instances;
 	size_t n_instances;
 	/* identify: one instance with an XML alone */

@@ -128,6 +128,7 @@ static void domain_parse(struct tree *tree, struct domxml *dom)
 	domxml_parse_devices(tree, domain, dom);
 	domxml_parse_meta(tree, domain, &dom->meta);
 	dom->title = domxml_parse_title(tree, domain);
+	dom->nova = domxml_nova(domain);
 	dom->has_secrets = domxml_secrets(domain, false) > 0;
 }
 

@@ -51,6 +51,7 @@ struct domxml_disk {
 	char *protocol; /* "nbd", "iscsi", "rbd", "gluster", "nfs", "https", ... or NULL */
 	char *auth_user; /* of <auth>, or NULL */
 	char *query;	 /* what follows "?" of an http(s) source, or NULL */
+	char *serial;	 /* as the guest sees it, or NULL; Nova gives Cinder's volumes their ids */
 	/*
 	 * The backing image that the XML itself names (it overrides what the image says), or NULL.
 	 */
@@ -99,6 +100,7 @@ struct domxml {
 	struct domxml_device *devices;
 	size_t n_devices;
 	struct domxml_meta meta; /* an invalid one has error set and nothing else */
+	bool nova;		 /* Nova has written it: it carries Nova's own metadata */
 	bool has_secrets;	 /* the text holds passwords, or things that may be some */
 	bool mirror;		 /* one of the disks has a block job */
 };

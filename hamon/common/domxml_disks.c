@@ -163,6 +163,7 @@ static void disk_parse(struct tree *tree, const xmlNode *node, struct domxml *do
 	    tree_child(node, NULL, "readonly") || (disk->what && !strcmp(disk->what, "cdrom"));
 	disk->shareable = tree_child(node, NULL, "shareable") != NULL;
 	disk->mirror = tree_child(node, NULL, "mirror") != NULL;
+	disk->serial = tree_text(tree, tree_child(node, NULL, "serial"));
 	disk->auth_user = tree_attr(tree, tree_child(node, NULL, "auth"), "username");
 	disk->needs_secret = tree_child(node, NULL, "auth") || tree_child(node, NULL, "encryption");
 	if (disk->mirror)
@@ -300,6 +301,7 @@ void domxml_disk_clear(struct domxml_disk *disk)
 	free(disk->protocol);
 	free(disk->query);
 	free(disk->auth_user);
+	free(disk->serial);
 	if (disk->backing)
 		domxml_disk_clear(disk->backing);
 	free(disk->backing);

@@ -127,21 +127,26 @@ void domxml_parse_meta(struct tree *tree, const xmlNode *domain, struct domxml_m
 		rules_clear(meta);
 }
 
-/*
- * <nova:instance><nova:name>, which Nova's libvirt driver writes (nova/virt/libvirt/config.py), whatever version its namespace has; or the
- * <title> that libvirt has for every domain. Tenants write it, so nothing in it may disturb a line of a log.
- */
-char *domxml_parse_title(struct tree *tree, const xmlNode *domain)
+/* <nova:instance>, which Nova's libvirt driver writes (nova/virt/libvirt/config.py), whatever version its namespace has. */
+const xmlNode *domxml_nova(const xmlNode *domain)
 {
 	xmlNode *metadata = tree_child(domain, NULL, "metadata");
-	char *title = NULL;
 
-	for (xmlNode *node = metadata ? metadata->children : NULL; node && !title; node = node->next) {
+	for (xmlNode *node = metadata ? metadata->children : NULL; node; node = node->next) {
 		const char *ns = node->type == XML_ELEMENT_NODE && node->ns ? (const char *)node->ns->href : "";
 
 		if (!strncmp(ns, NOVA_NAMESPACE, strlen(NOVA_NAMESPACE)) && !strcmp((const char *)node->name, "instance"))
-			title = tree_text(tree, tree_child(node, ns, "name"));
+			return node;
 	}
+	return NULL;
+}
+
+/* Nova's name of it, or the <title> that libvirt has for every domain. Tenants write it, so nothing in it may disturb a line of a log. */
+char *domxml_parse_title(struct tree *tree, const xmlNode *domain)
+{
+	const xmlNode *nova = domxml_nova(domain);
+	char *title = nova ? tree_text(tree, tree_child(nova, (const char *)nova->ns->href, "name")) : NULL;
+
 	if (!title)
 		title = tree_text(tree, tree_child(domain, NULL, "title"));
 	for (char *c = title; c && *c; c++)

@@ -50,6 +50,7 @@ char *tree_format(struct tree *tree, const char *format, ...) __attribute__((for
 void domxml_parse_disks(struct tree *tree, const xmlNode *domain, struct domxml *dom);
 void domxml_parse_devices(struct tree *tree, const xmlNode *domain, struct domxml *dom);
 void domxml_parse_meta(struct tree *tree, const xmlNode *domain, struct domxml_meta *meta);
+const xmlNode *domxml_nova(const xmlNode *domain); /* Nova's own metadata, or NULL */
 char *domxml_parse_title(struct tree *tree, const xmlNode *domain);
 void domxml_disk_clear(struct domxml_disk *disk);
 void domxml_meta_clear(struct domxml_meta *meta);

@@ -240,6 +240,7 @@ static void check_begin(struct daemon *d)
 	}
 	input = json_object_new_object();
 	json_put_string(input, "op", "verdicts");
+	json_put_string(input, "plane", nova_is_plane(d) ? "nova" : NULL);
 	json_put_string(input, "self", daemon_self_name(d));
 	json_put_u64(input, "probe_timeout_ms", d->config->storage.probe_timeout_ms);
 	json_object_object_add(input, "instances", list);

@@ -263,10 +263,12 @@ static void title_is_read(void)
 				  "<nova:name>web 1&#10;of two</nova:name></nova:instance></metadata></domain>");
 
 	CHECK_STR(dom->title, "web 1 of two");
+	CHECK(dom->nova);
 	domxml_free(dom);
 	dom = good(HEAD "<title> by libvirt </title><metadata><x:instance xmlns:x='http://example.org/'><x:name>no</x:name>"
 		   "</x:instance></metadata></domain>");
 	CHECK_STR(dom->title, "by libvirt");
+	CHECK(!dom->nova);
 	domxml_free(dom);
 	dom = good(HEAD "</domain>");
 	CHECK(!dom->title);
