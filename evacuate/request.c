@@ -154,6 +154,9 @@ static int start_take(struct json_object *obj, struct request *req, struct error
 	if (rc)
 		return rc;
 	req->xml_len = strlen(req->xml);
+	rc = json_get_bool(obj, "by_hand", &req->by_hand);
+	if (rc && rc != -ENOENT)
+		return wrong(error, "field \"by_hand\": expected true or false");
 	rc = json_get_u64(obj, "generation", UINT64_MAX, &req->generation);
 	if (rc && rc != -ENOENT)
 		return wrong(error, "field \"generation\": expected a number");
@@ -197,6 +200,36 @@ static int hosts_take(struct json_object *obj, const char *key, const char **ret
 	return 0;
 }
 
+static const char *const select_names[] = {
+	[SELECT_ALL] = "all", [SELECT_METADATA] = "metadata", [SELECT_TAG] = "tag", [SELECT_FLAVOR] = "flavor",
+	[SELECT_IMAGE] = "image", [SELECT_AGGREGATE] = "aggregate",
+};
+
+const char *request_select_name(enum request_select select)
+{
+	return select_names[select];
+}
+
+static int select_take(struct json_object *obj, struct request_nova *nova, struct error_text *error)
+{
+	const char *word;
+	int rc = string_take(obj, "select", "all", &word, error);
+
+	if (!rc)
+		rc = string_take(obj, "select_key", "", &nova->select_key, error);
+	if (!rc)
+		rc = string_take(obj, "select_value", "", &nova->select_value, error);
+	if (rc)
+		return rc;
+	for (enum request_select i = SELECT_ALL; i <= SELECT_AGGREGATE; i++)
+		if (!strcmp(word, select_names[i])) {
+			nova->select = i;
+			return i == SELECT_ALL || nova->select_key[0] ? 0 :
+				wrong(error, "field \"select_key\": expected a name");
+		}
+	return wrong(error, "field \"select\": expected \"all\" or what tells the servers");
+}
+
 static int nova_fields_take(struct json_object *obj, struct request_nova *nova, struct error_text *error)
 {
 	int rc = string_take(obj, "cloud", "", &nova->cloud, error);
@@ -217,6 +250,8 @@ static int nova_fields_take(struct json_object *obj, struct request_nova *nova, 
 		rc = wrong(error, "field \"self\": expected this host's name in Nova");
 	if (!rc)
 		rc = hosts_take(obj, "dead", nova->dead, &nova->n_dead, error);
+	if (!rc)
+		rc = select_take(obj, nova, error);
 	if (rc)
 		return rc;
 	/* A host that evacuates to itself, or that others hold for dead, must not act at all. */

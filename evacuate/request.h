@@ -7,9 +7,10 @@
  *	stop    {"op","uri","uuid","why"}
  *	tidy    {"op","uri","uuid","managed_save":"aside"|null,"undefine":bool}
  *	qemus   {"op"}
- * With "plane":"nova" start needs no xml, takes "wish":"stopped" for a server that is to be here and off, and has, as have enable
- * {"op","uri"} and servers {"op","within_ms","hosts":[..]}, which are Nova's alone,
- *	"nova": {"cloud","clouds_file","region","interface","timeout_ms","microversion","self","dead":[..],"environment":{..}}
+ * With "plane":"nova" start needs no xml, takes "wish":"stopped" for a server that is to be here and off, "by_hand":true for one that a person
+ * asked for whatever "select" says, and has, as have enable {"op","uri"} and servers {"op","within_ms","hosts":[..]}, which are Nova's alone,
+ *	"nova": {"cloud","clouds_file","region","interface","timeout_ms","microversion","self","dead":[..],"environment":{..},
+ *	         "select":"all"|"metadata"|"tag"|"flavor"|"image"|"aggregate","select_key","select_value"}
  */
 #ifndef HAMON_EVACUATE_REQUEST_H
 #define HAMON_EVACUATE_REQUEST_H
@@ -36,6 +37,16 @@ enum request_verb {
 
 #define REQUEST_DEAD_MAX 64
 
+/* Which servers are recovered: what must have select_key, and there select_value. */
+enum request_select {
+	SELECT_ALL,
+	SELECT_METADATA,  /* of the server */
+	SELECT_TAG,       /* the server has this one */
+	SELECT_FLAVOR,    /* its extra specs */
+	SELECT_IMAGE,     /* its properties, or its tags */
+	SELECT_AGGREGATE, /* of the server's host: its metadata */
+};
+
 /* Nova's part; absent strings are "". */
 struct request_nova {
 	const char *cloud;
@@ -44,6 +55,9 @@ struct request_nova {
 	const char *interface;
 	uint64_t timeout_ms;             /* one call */
 	const char *microversion;        /* the highest that is used, "2.93" */
+	enum request_select select;
+	const char *select_key;
+	const char *select_value;
 	const char *self;                /* this host's name in Nova */
 	size_t n_dead;
 	const char *dead[REQUEST_DEAD_MAX]; /* Nova's names of hosts that are certified dead */
@@ -71,6 +85,7 @@ struct request {
 	bool managed_save_aside; /* start: else it is resumed; tidy: else it is left where it is */
 	bool undefine;
 	bool has_nova; /* the plane is Nova */
+	bool by_hand;  /* start by Nova: also what is not selected */
 	bool stopped;  /* start by Nova: it is to be here, and not to run */
 	struct request_nova nova;
 };
@@ -78,6 +93,7 @@ struct request {
 /* The verb of a word of the command line: 0 or -EINVAL. */
 int request_verb_parse(const char *word, enum request_verb *ret_verb);
 const char *request_verb_name(enum request_verb verb);
+const char *request_select_name(enum request_select select);
 
 /*
  * Checks the text of a request. 0 and *ret_req (free it with request_free), or -E2BIG, -EINVAL, -ENOMEM; error then

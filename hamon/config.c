@@ -63,6 +63,8 @@ void config_free(struct hamon_config *config)
 	free(config->nova.clouds_file);
 	free(config->nova.region);
 	free(config->nova.microversion);
+	free(config->nova.select_key);
+	free(config->nova.select_value);
 	free(config);
 }
 
@@ -227,6 +229,28 @@ const char *config_nova_host(const struct hamon_config *config, const char *name
 const char *config_interface_name(uint64_t interface)
 {
 	return interface == CONFIG_INTERFACE_DEFAULT ? "" : config_interface_choices[interface];
+}
+
+const char *config_select_name(uint64_t select)
+{
+	return config_select_choices[select];
+}
+
+/* The words that Masakari and Red Hat's instance HA look for. */
+const char *config_select_key(const struct hamon_config *config)
+{
+	if (config->nova.select == CONFIG_SELECT_ALL)
+		return "";
+	if (config->nova.select_key)
+		return config->nova.select_key;
+	return config->nova.select == CONFIG_SELECT_METADATA ? "HA_Enabled" : "evacuable";
+}
+
+const char *config_select_value(const struct hamon_config *config)
+{
+	if (config->nova.select == CONFIG_SELECT_ALL || config->nova.select == CONFIG_SELECT_TAG)
+		return "";
+	return config->nova.select_value ? config->nova.select_value : "true";
 }
 
 static int options_compare(const void *a, const void *b)

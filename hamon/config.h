@@ -31,6 +31,8 @@ enum config_protect { CONFIG_PROTECT_ALL, CONFIG_PROTECT_OPTED_IN };
 enum config_control_plane { CONFIG_PLANE_LIBVIRT, CONFIG_PLANE_NOVA };
 enum config_interface { CONFIG_INTERFACE_DEFAULT, CONFIG_INTERFACE_PUBLIC, CONFIG_INTERFACE_INTERNAL,
 			CONFIG_INTERFACE_ADMIN };
+enum config_select { CONFIG_SELECT_ALL, CONFIG_SELECT_METADATA, CONFIG_SELECT_TAG, CONFIG_SELECT_FLAVOR,
+		     CONFIG_SELECT_IMAGE, CONFIG_SELECT_AGGREGATE };
 
 struct config_option {
 	char *key;
@@ -134,6 +136,9 @@ struct hamon_config {
 		uint64_t interface;		/* enum config_interface */
 		uint64_t timeout_ms;		/* one call of the API */
 		char *microversion;		/* "2.93": the highest that is used */
+		uint64_t select;		/* enum config_select */
+		char *select_key;		/* NULL: see config_select_key() */
+		char *select_value;		/* NULL: "true" */
 	} nova;
 	struct config_device *devices;		/* in the order of the file */
 	size_t devices_count;
@@ -183,6 +188,11 @@ const char *config_nova_host(const struct hamon_config *config, const char *name
 
 /* The word for an interface that was chosen, "" for the cloud's own. */
 const char *config_interface_name(uint64_t interface);
+
+/* What selects a server: the word of `select`, its key and value. "" where there is none. Borrowed. */
+const char *config_select_name(uint64_t select);
+const char *config_select_key(const struct hamon_config *config);
+const char *config_select_value(const struct hamon_config *config);
 
 /*
  * What the agent of one device in one host's level is to be given: the device's options, with the

@@ -89,6 +89,20 @@ static void limits_check(const struct check *c)
 		     config->cluster.max_failed_hosts, config->hosts_count);
 }
 
+/* Keys that select nothing would leave a person in the belief that they do. */
+static void select_check(const struct check *c)
+{
+	const struct hamon_config *config = c->config;
+
+	if (config->nova.select == CONFIG_SELECT_ALL && (config->nova.select_key || config->nova.select_value))
+		WARN(c, key_line(c, config->nova.select_key ? "nova select_key" : "nova select_value"),
+		     "[nova] %s: with select = all every server is recovered, and this selects nothing",
+		     config->nova.select_key ? "select_key" : "select_value");
+	if (config->nova.select == CONFIG_SELECT_TAG && config->nova.select_value)
+		COMPLAIN(c, key_line(c, "nova select_value"),
+			 "[nova] select_value: a tag has no value: expected its name in select_key");
+}
+
 /* References. */
 
 static void level_resolve(const struct check *c, const struct config_host *host, size_t number)
@@ -240,6 +254,7 @@ void config_check_whole(const char *file, struct hamon_config *config,
 	struct check c = { file, config, lines, errors };
 
 	limits_check(&c);
+	select_check(&c);
 	for (size_t i = 0; i < config->hosts_count; i++)
 		host_check(&c, &config->hosts[i]);
 	for (size_t i = 0; i < config->devices_count; i++)

@@ -27,6 +27,10 @@ const char *const config_interface_choices[] = {
 	[CONFIG_INTERFACE_DEFAULT] = "default", [CONFIG_INTERFACE_PUBLIC] = "public",
 	[CONFIG_INTERFACE_INTERNAL] = "internal", [CONFIG_INTERFACE_ADMIN] = "admin", NULL,
 };
+const char *const config_select_choices[] = {
+	[CONFIG_SELECT_ALL] = "all", [CONFIG_SELECT_METADATA] = "metadata", [CONFIG_SELECT_TAG] = "tag",
+	[CONFIG_SELECT_FLAVOR] = "flavor", [CONFIG_SELECT_IMAGE] = "image", [CONFIG_SELECT_AGGREGATE] = "aggregate", NULL,
+};
 
 static const struct config_key cluster_keys[] = {
 	{ "protect", CONFIG_CHOICE, AT(cluster.protect), "all", .choices = protect_choices },
@@ -99,6 +103,9 @@ static const struct config_key nova_keys[] = {
 	  .choices = config_interface_choices },
 	{ "timeout", CONFIG_DURATION, AT(nova.timeout_ms), "30s", RANGE(SEC(1), MIN(10)) },
 	{ "microversion", CONFIG_MICROVERSION, AT(nova.microversion), "2.93", RANGE(53, 99) },
+	{ "select", CONFIG_CHOICE, AT(nova.select), "all", .choices = config_select_choices },
+	{ "select_key", CONFIG_WORD, AT(nova.select_key) },
+	{ "select_value", CONFIG_WORD, AT(nova.select_value) },
 };
 
 static const struct config_key device_keys[] = {

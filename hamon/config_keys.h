@@ -48,6 +48,7 @@ enum {
 extern const struct config_section config_sections[];
 extern const size_t config_sections_count;
 extern const char *const config_interface_choices[];
+extern const char *const config_select_choices[];
 
 /* NULL when there is none of that name. */
 const struct config_section *config_section_find(const char *name);

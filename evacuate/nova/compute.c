@@ -23,6 +23,7 @@ struct call {
 	struct json_object *body; /* owned by the call; NULL for none */
 	bool once;                /* must not be sent again once it may have been seen */
 	bool bare;                /* the version document: no microversion */
+	bool image;               /* Glance's, not Nova's: below its own endpoint */
 };
 
 struct patience {
@@ -71,6 +72,7 @@ static void session_keep(const struct compute *compute)
 		return;
 	memcpy(session.token, compute->keystone.token, sizeof(session.token));
 	memcpy(session.compute_url, compute->keystone.compute_url, sizeof(session.compute_url));
+	memcpy(session.image_url, compute->keystone.image_url, sizeof(session.image_url));
 	session_write(compute->run_dir, &compute->keystone.cloud, &session);
 	explicit_bzero(&session, sizeof(session));
 }
@@ -127,6 +129,21 @@ static bool again(struct compute *compute, const struct call *call, const struct
 	}
 }
 
+/* Glance's catalogue entry is written with and without the version. */
+static void url_make(const struct compute *compute, const struct call *call, char *url, size_t size)
+{
+	const char *base = call->image ? compute->keystone.image_url : compute->keystone.compute_url;
+	size_t len = strlen(base);
+
+	if (call->image) {
+		while (len && base[len - 1] == '/')
+			len--;
+		if (len > 3 && !strncmp(base + len - 3, "/v2", 3))
+			len -= 3;
+	}
+	snprintf(url, size, "%.*s%s", (int)len, base, call->path);
+}
+
 /* True with the body of a success in *ret (to be freed), else the failure is filled. */
 static bool call_run(struct compute *compute, const struct call *call, struct http_answer *ret)
 {
@@ -137,10 +154,10 @@ static bool call_run(struct compute *compute, const struct call *call, struct ht
 
 	snprintf(asked, sizeof(asked), "%s %s", call->method, call->path);
 	request.body = call->body ? json_object_to_json_string_ext(call->body, JSON_C_TO_STRING_PLAIN) : NULL;
-	request.microversion = call->bare ? NULL : compute->microversion;
+	request.microversion = call->bare || call->image ? NULL : compute->microversion;
 	for (;;) {
 		/* A new token can come with another endpoint. */
-		snprintf(url, sizeof(url), "%s%s", compute->keystone.compute_url, call->path);
+		url_make(compute, call, url, sizeof(url));
 		request.token = compute->keystone.token;
 		request.timeout_ms = limit_ms(compute);
 		if (!request.timeout_ms) {
@@ -151,7 +168,7 @@ static bool call_run(struct compute *compute, const struct call *call, struct ht
 		ok = ret->end == HTTP_ANSWERED && ret->status >= 200 && ret->status < 300;
 		if (ok)
 			break;
-		nova_fail_answer(&compute->failure, "Nova", asked, ret);
+		nova_fail_answer(&compute->failure, call->image ? "Glance" : "Nova", asked, ret);
 		if (!again(compute, call, ret, &patience)) {
 			http_answer_free(ret);
 			break;
@@ -223,6 +240,7 @@ static bool session_use(struct compute *compute, uint32_t wanted_minor)
 		return false;
 	memcpy(compute->keystone.token, session.token, sizeof(session.token));
 	memcpy(compute->keystone.compute_url, session.compute_url, sizeof(session.compute_url));
+	memcpy(compute->keystone.image_url, session.image_url, sizeof(session.image_url));
 	compute->minor_max = session.minor;
 	explicit_bzero(&session, sizeof(session));
 	compute->kept = true;
@@ -256,6 +274,14 @@ bool compute_server_get(struct compute *compute, const char *uuid, struct nova_s
 	if (!rc && strcmp(ret->id, uuid))
 		rc = -EINVAL;
 	return rc ? unreadable(compute, rc, "server") : true;
+}
+
+bool compute_text_get(struct compute *compute, bool image, const char *path, struct http_answer *ret)
+{
+	if (image && !compute->keystone.image_url[0])
+		return nova_fail(&compute->failure, "config", "%s: the catalogue has no endpoint of the image service",
+				 compute->keystone.cloud.origin);
+	return call_run(compute, &(struct call){ .method = "GET", .path = path, .image = image }, ret);
 }
 
 bool compute_server_is_deleted(struct compute *compute, const char *uuid, bool *ret)

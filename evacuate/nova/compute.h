@@ -30,6 +30,9 @@ void compute_close(struct compute *compute);
 
 bool compute_server_get(struct compute *compute, const char *uuid, struct nova_server *ret);
 
+/* The answer of Nova, or of Glance, as it is; http_answer_free on success. path: "/os-aggregates"; of Glance "/v2/images/ID". */
+bool compute_text_get(struct compute *compute, bool image, const char *path, struct http_answer *ret);
+
 /*
  * Whether Nova lists that very server as deleted: a 404 alone may as well come from another region. False (a failure) also when it
  * lists it as something else; *ret is then unchanged.

@@ -70,6 +70,9 @@ static bool catalogue_take(struct keystone *keystone, const struct http_answer *
 	if (rc)
 		return nova_fail(failure, "api", "Keystone's answer has no catalogue that could be read");
 	compute_url_normalize(keystone->compute_url);
+	/* Needed by few: who does says that it is missing. */
+	if (keystone_endpoint_parse(answer->body, answer->len, "image", interface, region, keystone->image_url))
+		keystone->image_url[0] = '\0';
 	return true;
 }
 

@@ -10,6 +10,7 @@ struct keystone {
 	struct cloud cloud;
 	struct http *http;
 	char token[HTTP_TOKEN_SIZE];
+	char image_url[NOVA_URL_SIZE];   /* Glance's, as the catalogue has it; "" without one */
 	char compute_url[NOVA_URL_SIZE]; /* without a slash at its end, and without a project behind the version */
 };
 

@@ -15,7 +15,7 @@
 
 #define FILE_NAME "nova-session"
 #define PATH_SIZE 512
-#define BYTES_MAX (HTTP_TOKEN_SIZE + NOVA_URL_SIZE + 4096)
+#define BYTES_MAX (HTTP_TOKEN_SIZE + 2 * NOVA_URL_SIZE + 4096)
 
 /* Whose session it is: everything that says which cloud and who, but no secret. */
 static void cloud_digest(const struct cloud *cloud, char ret[SHA256_HEX_SIZE])
@@ -61,6 +61,7 @@ static bool session_take(struct json_object *obj, const char *digest, struct ses
 		return false;
 	if (json_copy_string(obj, "token", ret->token, sizeof(ret->token)) || !ret->token[0] ||
 	    json_copy_string(obj, "compute_url", ret->compute_url, sizeof(ret->compute_url)) ||
+	    json_copy_string(obj, "image_url", ret->image_url, sizeof(ret->image_url)) ||
 	    json_get_u64(obj, "minor", 999, &minor))
 		return false;
 	ret->minor = (uint32_t)minor;
@@ -101,6 +102,7 @@ void session_write(const char *run_dir, const struct cloud *cloud, const struct 
 	json_put_string(obj, "cloud", digest);
 	json_put_u64(obj, "since_ms", clock_boot_ms());
 	json_put_string(obj, "compute_url", session->compute_url);
+	json_put_string(obj, "image_url", session->image_url);
 	json_put_u64(obj, "minor", session->minor);
 	json_put_string(obj, "token", session->token);
 	rc = json_write_line(fd, obj);

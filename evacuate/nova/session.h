@@ -15,6 +15,7 @@
 struct session {
 	char token[HTTP_TOKEN_SIZE];
 	char compute_url[NOVA_URL_SIZE];
+	char image_url[NOVA_URL_SIZE]; /* "" without one */
 	uint32_t minor; /* the highest microversion of that endpoint */
 };
 

@@ -13,6 +13,7 @@
 
 #include "evacuate/libvirt/verify.h"
 #include "evacuate/nova/nova.h"
+#include "evacuate/nova/select.h"
 #include "evacuate/report.h"
 #include "hamon/common/clock.h"
 #include "hamon/common/json.h"
@@ -38,6 +39,7 @@ struct start {
 	uint64_t posted_ms;
 	uint64_t newest_before;          /* the newest evacuation before ours, 0 for none */
 	uint64_t abandoned;              /* an evacuation that nobody carries out any more */
+	bool selected;                   /* as hamon.conf says; not asked before it is on a dead host */
 	bool was_off;                    /* when we asked: Nova starts it on its new host, and stops it again */
 	bool started, stopped, rebooted, reset; /* remedies, each taken once */
 	char seen[4 * NOVA_WORD_SIZE];   /* what the last turn read; */
@@ -232,6 +234,18 @@ static enum turn failed(struct start *start)
 		    start->server.status, *fault ? fault : "Nova gives no reason");
 }
 
+/* Of a server that is not selected nothing is touched, its dead host's service included. */
+static enum turn choose(struct start *start)
+{
+	char why[NOVA_SELECT_WHY_SIZE];
+
+	if (!nova_select(&start->compute, start->req, &start->server, &start->selected, why))
+		return fail(start);
+	if (!start->selected)
+		return FAIL(start, "not-selected", "%s", why);
+	return TURN_AGAIN;
+}
+
 /* On a dead host. */
 static enum turn there(struct start *start)
 {
@@ -239,6 +253,8 @@ static enum turn there(struct start *start)
 
 	if (moves(start))
 		return follow(start);
+	if (!start->selected && choose(start) == TURN_FAILED)
+		return TURN_FAILED;
 	ours = start->posted && start->has_newest && start->newest.id > start->newest_before;
 	if (ours)
 		return failed(start);

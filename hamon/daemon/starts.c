@@ -34,6 +34,7 @@ struct start_op {
 	bool stopped;     /* by hand, before it was verified; or as it was to be */
 	bool deleted;     /* says the control plane */
 	bool excluded;    /* not among those that [nova] select takes */
+	bool by_hand;     /* a person asked for it */
 	bool wish_stopped; /* Nova moves it, and it is to stay off */
 	uint64_t began_ms;
 	char verdict[16];
@@ -146,6 +147,8 @@ static bool start_run(struct start_op *op)
 	nova_request_add(op->d, input);
 	if (op->wish_stopped)
 		json_put_string(input, "wish", "stopped");
+	if (op->by_hand)
+		json_put_bool(input, "by_hand", true);
 	json_put_u64(input, "start_timeout_ms", config->evacuation.start_timeout_ms);
 	json_put_u64(input, "verify_ms", config->evacuation.verify_ms);
 	json_put_u64(input, "lock_retry_ms", config->evacuation.lock_patience_ms);
@@ -220,6 +223,7 @@ void start_begin(struct daemon *d, const struct core_action *act)
 	op->generation = act->instance.place->generation;
 	op->home = act->instance.place->home == d->settings.self;
 	op->accept_loss = act->instance.place->accept_loss;
+	op->by_hand = act->instance.place->by_hand;
 	op->wish_stopped = nova_is_plane(d) && act->instance.place->wish == WISH_STOPPED;
 	op->began_ms = clock_boot_ms();
 	memcpy(op->uuid, act->instance.spec->uuid, sizeof(op->uuid));

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "evacuate/nova/clouds.h"
+#include "evacuate/nova/marks.h"
 #include "evacuate/nova/parse.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -65,6 +66,26 @@ static void cloud_check(const char *text, size_t size)
 	cloud_free(&cloud);
 }
 
+static void marks_check(const char *text, size_t size)
+{
+	const struct nova_wanted wanted = { "evacuable", "true" };
+	struct nova_marks marks;
+	char image[37];
+
+	for (enum request_select i = SELECT_METADATA; i <= SELECT_FLAVOR; i++)
+		if (!nova_marks_server(text, size, i, &wanted, &marks)) {
+			STRING(marks.value);
+			if (marks.selected && !marks.found)
+				abort();
+		}
+	if (!nova_marks_image(text, size, &wanted, &marks))
+		STRING(marks.value);
+	if (!nova_marks_aggregates(text, size, "compute1", &wanted, &marks))
+		STRING(marks.value);
+	if (!nova_image_parse(text, size, image) && image[0] && strlen(image) != 36)
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *text = (const char *)data;
@@ -80,5 +101,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (nova_error_parse(text, size, message))
 		STRING(message);
 	cloud_check(text, size);
+	marks_check(text, size);
 	return 0;
 }

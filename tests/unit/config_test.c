@@ -128,6 +128,9 @@ static void defaults_are_the_documented_ones(void)
 	CHECK_STR(config_interface_name(config->nova.interface), "");
 	CHECK_INT(config->nova.timeout_ms, 30000);
 	CHECK_STR(config->nova.microversion, "2.93");
+	CHECK_STR(config_select_name(config->nova.select), "all");
+	CHECK_STR(config_select_key(config), "");
+	CHECK_STR(config_select_value(config), "");
 	CHECK_STR(config_nova_host(config, "h1"), "h1");
 	CHECK_INT(config->hosts_count + config->devices_count + config->alerts.agents_count, 0);
 	config_free(config);
@@ -167,6 +170,9 @@ static void everything_is_read(void)
 	CHECK_STR(config_interface_name(config->nova.interface), "internal");
 	CHECK_INT(config->nova.timeout_ms, 20000);
 	CHECK_STR(config->nova.microversion, "2.79");
+	CHECK_STR(config_select_name(config->nova.select), "flavor");
+	CHECK_STR(config_select_key(config), "recover");
+	CHECK_STR(config_select_value(config), "gold");
 	CHECK_STR(config_nova_host(config, "h1"), "h1.example.org");
 	CHECK_STR(config_nova_host(config, "h2"), "h2");
 	CHECK_INT(level->count, 3);
@@ -190,6 +196,32 @@ static void text_expect(const char *text, size_t len, const char *expected)
 
 	CHECK_STR(report, expected);
 	free(report);
+}
+
+/* What Masakari and Red Hat's instance HA look for needs no more than its kind. */
+static void a_selection_has_its_usual_key(void)
+{
+	static const struct {
+		const char *text, *key, *value;
+	} usual[] = {
+		{ "[nova]\nselect=metadata\n", "HA_Enabled", "true" },
+		{ "[nova]\nselect=tag\n", "evacuable", "" },
+		{ "[nova]\nselect=flavor\n", "evacuable", "true" },
+		{ "[nova]\nselect=image\nselect_value=gold\n", "evacuable", "gold" },
+		{ "[nova]\nselect=aggregate\nselect_key=ha\n", "ha", "true" },
+	};
+
+	for (size_t i = 0; i < 5; i++) {
+		struct hamon_config *config = config_of(usual[i].text);
+
+		CHECK_STR(config_select_key(config), usual[i].key);
+		CHECK_STR(config_select_value(config), usual[i].value);
+		config_free(config);
+	}
+	text_expect("[nova]\nselect_key=ha\n", 21,
+		    "x:2: warning: [nova] select_key: with select = all every server is recovered, and this selects nothing\n"
+		    "x: warning: there is no [host NAME]: HAMON CAN FENCE NOTHING, so nothing is ever evacuated without a person\n"
+		    "usable, 2 warnings\n");
 }
 
 static void no_text_is_refused_at_once(void)
@@ -484,6 +516,7 @@ int main(int argc, char **argv)
 	RUN(files_get_their_texts);
 	RUN(defaults_are_the_documented_ones);
 	RUN(everything_is_read);
+	RUN(a_selection_has_its_usual_key);
 	RUN(no_text_is_refused_at_once);
 	RUN(long_lines_are_refused);
 	RUN(errors_are_bounded);

@@ -154,6 +154,8 @@ static void nova_is_taken(void)
 	CHECK_INT(req.nova.n_dead, 2);
 	CHECK_STR(req.nova.dead[1], "h3");
 	CHECK(req.nova.environment);
+	CHECK_INT(req.nova.select, SELECT_ALL);
+	CHECK(!req.by_hand);
 	request_free(&req);
 	CHECK_INT(request_parse(REQUEST_ENABLE, least, sizeof(least) - 1, &req, error, sizeof(error), NULL, 0), 0);
 	CHECK_INT(req.nova.timeout_ms, 30000);
@@ -174,6 +176,10 @@ static void nova_is_refused(void)
 	check_wrong(REQUEST_START, NOVA_START "{\"self\":\"h2\",\"dead\":\"h1\"}}",
 		    "field \"dead\": expected a list of at most 64 hosts");
 	check_wrong(REQUEST_START, NOVA_START "{\"self\":\"h2\",\"dead\":[7]}}", "field \"dead\": expected names of hosts");
+	check_wrong(REQUEST_START, NOVA_START "{\"self\":\"h2\",\"select\":\"some\"}}",
+		    "field \"select\": expected \"all\" or what tells the servers");
+	check_wrong(REQUEST_START, NOVA_START "{\"self\":\"h2\",\"select\":\"tag\"}}",
+		    "field \"select_key\": expected a name");
 	/* Whoever is told that it is dead itself must not act. */
 	check_wrong(REQUEST_START, NOVA_START "{\"self\":\"h2\",\"dead\":[\"h1\",\"h2\"]}}",
 		    "field \"dead\": h2 is this host itself");

@@ -50,6 +50,9 @@ class Cloud:
                                        id="00000000-0000-0000-0000-00000000000%d" % number)
         self.services["h1"]["state"] = "down"
         self.migrations = []
+        self.aggregates = [{"id": 1, "name": "all", "hosts": ["h1", "h2", "h3"], "metadata": {}},
+                           {"id": 2, "name": "ha", "hosts": ["h2"], "metadata": {"evacuable": "true"}}]
+        self.image = {"id": self.server["image"]["id"], "name": "i", "tags": [], "status": "active"}
         self.deleted = []  # of those the one that is asked for
         self.listed, self.page = [], 100
         self.later = []  # (reads until then, what to do)
@@ -151,6 +154,10 @@ class Cloud:
         if path.startswith("/v2.1/os-services?binary=nova-compute&host="):
             host = path.split("=")[-1]
             return 200, {"services": [self.services[host]] if host in self.services else []}
+        if path == "/v2.1/os-aggregates":
+            return 200, {"aggregates": self.aggregates}
+        if path == "/v2/images/" + self.image["id"]:
+            return 200, self.image
         if path.startswith("/v2.1/os-migrations?migration_type=evacuation"):
             return 200, {"migrations": self.migrations}
         return 404, recorded("server_404")
@@ -161,7 +168,7 @@ class Cloud:
             told = recorded("token")
             for service in told["token"]["catalog"]:
                 for endpoint in service["endpoints"]:
-                    endpoint["url"] = self.url + ("/v2.1/" if service["type"] == "compute" else "/other")
+                    endpoint["url"] = self.url + {"compute": "/v2.1/", "image": "/v2/"}.get(service["type"], "/other")
             return 201, told
         if token != "token-%d" % self.token:
             return 401, recorded("server_401")
@@ -215,19 +222,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
     do_GET = do_POST = do_PUT = serve
 
 
-class ApiTest(unittest.TestCase):
+class HelperTest(unittest.TestCase):
+    """What these tests share; it has none of its own."""
+
     def setUp(self):
         self.cloud = Cloud()
         self.addCleanup(self.cloud.close)
         self.run_dir = os.path.join(tempfile.mkdtemp(prefix="nova-api-"), "run")  # there for those tests that make it
         self.addCleanup(shutil.rmtree, os.path.dirname(self.run_dir))
 
-    def run_helper(self, verb, dead=("h1",), timeout_ms=15000, self_name="h2", call_ms=5000, environment=(), **more):
+    def run_helper(self, verb, dead=("h1",), timeout_ms=15000, self_name="h2", call_ms=5000, environment=(), nova=(), **more):
         request = {"op": "1", "plane": "nova", "uri": "test:///default", "uuid": SERVER, "name": "test",
                    "start_timeout_ms": timeout_ms, "nova": dict({
                        "self": self_name, "dead": list(dead), "environment": {
                            "OS_AUTH_URL": self.cloud.url, "OS_USERNAME": "u", "OS_PASSWORD": "s3cret", "OS_PROJECT_NAME": "p",
-                           **dict(environment)}}, timeout_ms=call_ms)}
+                           **dict(environment)}}, timeout_ms=call_ms, **dict(nova))}
         request.update(more)
         began = time.monotonic()
         process = subprocess.Popen([PROGRAM, "--run-dir", self.run_dir, verb], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -262,6 +271,8 @@ class ApiTest(unittest.TestCase):
         self.assertEqual((told.get("ok"), told.get("error_class")), (False, error_class), told)
         self.assertIn(words, told["error"])
 
+
+class ApiTest(HelperTest):
     # start
 
     def test_a_server_of_a_dead_host(self):
@@ -666,9 +677,9 @@ def one(test):
     return test, result, time.monotonic() - began
 
 
-def main(words):
+def main(words, case=ApiTest):
     """All at once: they mostly wait. An argument is a part of a test's name."""
-    tests = [test for test in unittest.defaultTestLoader.loadTestsFromTestCase(ApiTest)
+    tests = [test for test in unittest.defaultTestLoader.loadTestsFromTestCase(case)
              if not words or any(word in test.id() for word in words)]
     bad = 0
     with ThreadPoolExecutor(max_workers=8) as pool:

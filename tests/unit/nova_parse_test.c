@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 
+#include "evacuate/nova/marks.h"
 #include "evacuate/nova/parse.h"
 #include "tests/unit/test.h"
 
@@ -271,6 +272,65 @@ static void errors_have_their_words(void)
 	CHECK(!nova_error_parse("", 0, message));
 }
 
+/* --- what selects a server --- */
+
+static void marks_expect(const char *name, enum request_select select, const char *key, const char *value, bool found,
+			 bool selected)
+{
+	struct nova_marks marks = { 0 };
+	size_t len;
+	char *text = answer(name, &len);
+	const struct nova_wanted wanted = { key, value };
+
+	CHECK_INT(select == SELECT_IMAGE ? nova_marks_image(text, len, &wanted, &marks) :
+		  select == SELECT_AGGREGATE ? nova_marks_aggregates(text, len, "h1", &wanted, &marks) :
+		  nova_marks_server(text, len, select, &wanted, &marks), 0);
+	CHECK_INT(marks.found, found);
+	CHECK_INT(marks.selected, selected);
+}
+
+static int marks_of(const char *text, enum request_select select)
+{
+	struct nova_marks marks;
+
+	return nova_marks_server(text, strlen(text), select, &(struct nova_wanted){ "a", "b" }, &marks);
+}
+
+/* What cannot be read is no "no". */
+static void marks_that_are_none(void)
+{
+	struct nova_marks marks;
+	char image[37];
+
+	marks_expect("server_active_2.93", SELECT_METADATA, "HA_Enabled", "true", false, false);
+	marks_expect("server_active_2.93", SELECT_TAG, "evacuable", "", false, false);
+	marks_expect("server_active_2.53", SELECT_FLAVOR, "evacuable", "true", false, false);
+	CHECK_INT(marks_of("{\"server\":{}}", SELECT_METADATA), -ENODATA);
+	CHECK_INT(marks_of("{\"server\":{}}", SELECT_TAG), -ENODATA);
+	CHECK_INT(marks_of("{\"server\":{\"flavor\":{}}}", SELECT_FLAVOR), -ENODATA);
+	CHECK_INT(marks_of("{\"server\":{\"metadata\":[]}}", SELECT_METADATA), -EINVAL);
+	CHECK_INT(marks_of("{\"server\":{\"metadata\":{\"a\":7}}}", SELECT_METADATA), -EINVAL);
+	CHECK_INT(marks_of("{\"server\":{\"tags\":[7]}}", SELECT_TAG), -EINVAL);
+	CHECK_INT(marks_of("{\"server\":[]}", SELECT_TAG), -EINVAL);
+	CHECK_INT(marks_of("", SELECT_TAG), -EINVAL);
+	CHECK_INT(nova_marks_aggregates("{}", 2, "h", &(struct nova_wanted){ "a", "b" }, &marks), -EINVAL);
+	CHECK_INT(nova_marks_image("{}", 2, &(struct nova_wanted){ "a", "b" }, &marks), -ENODATA);
+	CHECK_INT(nova_image_parse("{\"server\":{}}", 13, image), -EINVAL);
+	CHECK_INT(nova_image_parse("{\"server\":{\"image\":\"\"}}", 23, image), 0);
+	CHECK_STR(image, "");
+}
+
+static void marks_agree_as_openstack_reads_them(void)
+{
+	CHECK(nova_mark_agrees("True", "true"));
+	CHECK(nova_mark_agrees("yes", "1"));
+	CHECK(nova_mark_agrees("Gold", "gold"));
+	CHECK(!nova_mark_agrees("False", "true"));
+	CHECK(!nova_mark_agrees("", "true"));
+	CHECK(!nova_mark_agrees("true ", "true"));
+	CHECK(!nova_mark_agrees("no", "false"));
+}
+
 int main(void)
 {
 	RUN(servers);
@@ -281,5 +341,7 @@ int main(void)
 	RUN(versions);
 	RUN(catalogues);
 	RUN(errors_have_their_words);
+	RUN(marks_that_are_none);
+	RUN(marks_agree_as_openstack_reads_them);
 	return 0;
 }
