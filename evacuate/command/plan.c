@@ -20,7 +20,7 @@ bool plan_entry_moves(struct json_object *entry)
 
 	if (!strcmp(entry_action(entry), "refuse"))
 		return !strcmp(code, storage[0]) || !strcmp(code, storage[1]);
-	return !strcmp(entry_action(entry), "start");
+	return !strcmp(entry_action(entry), "start") || !strcmp(entry_action(entry), "move");
 }
 
 bool plan_entry_unproven(struct json_object *entry)
@@ -61,6 +61,8 @@ void plan_print(const struct evacuation *evacuation, struct json_object *plan)
 		table_cell(table, TERM_PLAIN, cli_title(entry, "instance"));
 		if (!strcmp(action, "start"))
 			table_cell(table, TERM_GOOD, "start");
+		else if (!strcmp(action, "move"))
+			table_cell(table, TERM_GOOD, "move, stays stopped");
 		else if (!strcmp(action, "refuse"))
 			table_cell(table, TERM_BAD, "refused");
 		else

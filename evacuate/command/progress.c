@@ -263,7 +263,7 @@ int progress_follow(const struct evacuation *evacuation, struct json_object *pla
 	for (size_t i = 0; i < json_object_array_length(plan); i++) {
 		struct json_object *entry = json_object_array_get_idx(plan, i);
 
-		if (!strcmp(json_string_or(entry, "action", ""), "start"))
+		if (!strcmp(json_string_or(entry, "action", ""), "start") || !strcmp(json_string_or(entry, "action", ""), "move"))
 			p.list[p.count++].entry = entry;
 	}
 	rc = follow(&p);

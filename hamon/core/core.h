@@ -442,6 +442,33 @@ struct core_instance_view {
  */
 bool core_place_concerns(const struct place_fact *place, uint32_t nodeid);
 
+enum core_plan_action {
+	PLAN_NONE,    /* it is under way already */
+	PLAN_REFUSE,
+	PLAN_STOPPED, /* it was stopped, and stays where and as it is */
+	PLAN_START,
+	PLAN_MOVE,    /* it was stopped, and is moved as it is */
+};
+
+/* What an evacuation by hand would do with one instance. */
+struct core_plan {
+	size_t instance;                 /* slot, as for core_instance() */
+	enum core_plan_action action;
+	uint32_t target;                 /* node id, of START and MOVE */
+	char code[CORE_NAME_SIZE];       /* REFUSE: why, in a word; "unproven" and "data-loss" where a person's word would help */
+	char text[CORE_TEXT_SIZE];
+	char hint[CORE_TEXT_SIZE];
+};
+
+/*
+ * What the coordinator would do in this moment with this request (REQUEST_EVACUATE), by what this member sees: one entry for each
+ * instance that it concerns, at most max. It is the same function that decides when the request is carried out.
+ */
+size_t core_evacuation_plan(const struct core *core, const struct core_request *request, size_t max, struct core_plan *ret);
+
+/* Whether nobody could take a request in this moment, and then why. */
+bool core_is_headless(const struct core *core, const char **ret_code, const char **ret_text, const char **ret_hint);
+
 void core_view(const struct core *core, struct core_view *ret);
 const struct cluster_fact *core_cluster(const struct core *core);
 size_t core_host_count(const struct core *core);

@@ -51,11 +51,10 @@ static void hold(struct core *core, struct instance *inst, enum phase phase, con
 }
 
 /* Nobody else can still run it: its old owner is certified, or nobody has it. */
-bool owner_is_over(struct core *core, const struct instance *inst)
+bool owner_is_over(const struct core *core, const struct instance *inst)
 {
-	const struct host *owner = owner_of(core, inst);
-	const struct host *joint;
-	int slot;
+	int slot = host_slot(core, inst->place.owner);
+	const struct host *owner = slot < 0 ? NULL : &core->hosts[slot], *joint;
 
 	if (!inst->place.released && (!owner || !host_epoch_is_dead(owner, inst->place.owner_epoch)))
 		return false;

@@ -4,11 +4,11 @@
 
 #include "hamon/core/state.h"
 
-static bool backing_suffices(const struct instance *inst, int slot)
+static bool backing_suffices(const struct instance *inst, int slot, bool accept_loss)
 {
 	enum verdict verdict = inst->backing[slot].verdict;
 
-	return inst->place.accept_loss ||
+	return accept_loss ||
 		((verdict == VERDICT_SHARED || verdict == VERDICT_VOLUME) && !inst->backing[slot].held);
 }
 
@@ -20,30 +20,38 @@ bool placement_is_movable(const struct core *core, const struct instance *inst)
 		if (host->config.nodeid == inst->place.owner || host->fact.state != HOST_ADMITTED ||
 		    !host_is_alive(host))
 			continue;
-		if (backing_suffices(inst, (int)i))
+		if (backing_suffices(inst, (int)i, inst->place.accept_loss))
 			return true;
 	}
 	return false;
 }
 
-static const struct instance *group_mate(const struct core *core, const struct instance *inst,
-					 uint32_t nodeid)
+/* Where a plan puts an instance: a slot, or -1. */
+static int planned_slot(const struct core *core, const struct instance *inst, const struct placement_terms *terms)
 {
+	return terms->planned ? (int)terms->planned->slot[inst - core->instances] - 1 : -1;
+}
+
+static const struct instance *group_mate(const struct core *core, const struct instance *inst, int slot,
+					 const struct placement_terms *terms)
+{
+	uint32_t nodeid = core->hosts[slot].config.nodeid;
+
 	for (size_t i = 0; inst->spec.group[0] && i < core->n_instances; i++) {
 		const struct instance *other = &core->instances[i];
+		bool there = other->place.owner == nodeid && other->place.phase != PHASE_WAITING &&
+			other->place.phase != PHASE_HELD;
 
-		if (other != inst && !other->spec.deleted && other->place.owner == nodeid &&
-		    other->place.wish == WISH_RUNNING &&
-		    other->place.phase != PHASE_WAITING && other->place.phase != PHASE_HELD &&
-		    !strcmp(other->spec.group, inst->spec.group))
+		if (other != inst && !other->spec.deleted && other->place.wish == WISH_RUNNING &&
+		    (there || planned_slot(core, other, terms) == slot) && !strcmp(other->spec.group, inst->spec.group))
 			return other;
 	}
 	return NULL;
 }
 
 /* NULL when the host could take the instance but for memory and backing; else the reason. */
-static const char *host_unfit(const struct core *core, const struct instance *inst, int slot, char *buf,
-			      size_t size)
+static const char *host_unfit(const struct core *core, const struct instance *inst, int slot,
+			      const struct placement_terms *terms, char *buf, size_t size)
 {
 	const struct host *host = &core->hosts[slot];
 	const struct instance *mate;
@@ -67,9 +75,9 @@ static const char *host_unfit(const struct core *core, const struct instance *in
 		return "not among its allowed hosts";
 	if (list_has(inst->spec.deny, host->config.name))
 		return "denied by its definition";
-	if (inst->tried & UINT32_C(1) << slot)
+	if (terms->tried & UINT32_C(1) << slot)
 		return "failed to start it before";
-	mate = group_mate(core, inst, host->config.nodeid);
+	mate = group_mate(core, inst, slot, terms);
 	if (mate) {
 		snprintf(buf, size, "runs %s of the same group", LABEL(mate));
 		return buf;
@@ -111,8 +119,16 @@ static bool candidate_is_better(const struct candidate *a, const struct candidat
 	return a->free_mib > b->free_mib;
 }
 
-enum placement placement_choose(struct core *core, struct instance *inst, uint32_t wanted,
+enum placement placement_choose(const struct core *core, const struct instance *inst, uint32_t wanted,
 				int *ret_slot, char why[CORE_TEXT_SIZE])
+{
+	const struct placement_terms terms = { .wanted = wanted, .tried = inst->tried, .accept_loss = inst->place.accept_loss };
+
+	return placement_choose_by(core, inst, &terms, ret_slot, why);
+}
+
+enum placement placement_choose_by(const struct core *core, const struct instance *inst, const struct placement_terms *terms,
+				   int *ret_slot, char why[CORE_TEXT_SIZE])
 {
 	struct candidate best = { .slot = -1 };
 	char unfit[CORE_TEXT_SIZE] = "", small[CORE_TEXT_SIZE] = "", unproven[CORE_TEXT_SIZE] = "", buf[128];
@@ -121,12 +137,13 @@ enum placement placement_choose(struct core *core, struct instance *inst, uint32
 	for (size_t i = 0; i < core->n_hosts; i++) {
 		const struct host *host = &core->hosts[i];
 		struct candidate this = { .slot = (int)i };
+		uint64_t reserved_mib;
 		const char *reason;
 
-		if (!host->configured || host->fact.forgotten || (wanted && host->config.nodeid != wanted))
+		if (!host->configured || host->fact.forgotten || (terms->wanted && host->config.nodeid != terms->wanted))
 			continue;
 		this.home = host->config.nodeid == inst->place.home;
-		if (!this.home && !backing_suffices(inst, (int)i)) {
+		if (!this.home && !backing_suffices(inst, (int)i, terms->accept_loss)) {
 			const struct backing *backing = &inst->backing[i];
 
 			if (host->fact.state == HOST_ADMITTED) {
@@ -136,15 +153,15 @@ enum placement placement_choose(struct core *core, struct instance *inst, uint32
 			}
 			continue;
 		}
-		reason = host_unfit(core, inst, (int)i, buf, sizeof(buf));
+		reason = host_unfit(core, inst, (int)i, terms, buf, sizeof(buf));
 		if (reason) {
 			any_fit |= host->fact.state == HOST_ADMITTED;
 			why_add(unfit, host->config.name, reason);
 			continue;
 		}
 		any_fit = true;
-		this.free_mib = host->report.free_mib > host->reserved_mib ?
-			host->report.free_mib - host->reserved_mib : 0;
+		reserved_mib = host->reserved_mib + (terms->planned ? terms->planned->reserved_mib[i] : 0);
+		this.free_mib = host->report.free_mib > reserved_mib ? host->report.free_mib - reserved_mib : 0;
 		if (this.free_mib < inst->spec.memory_mib) {
 			size_t used = strlen(small);
 
@@ -152,7 +169,7 @@ enum placement placement_choose(struct core *core, struct instance *inst, uint32
 				 host->config.name, (unsigned long long)this.free_mib);
 			continue;
 		}
-		this.starting = starting_on(core, host->config.nodeid);
+		this.starting = starting_on(core, host->config.nodeid) + (terms->planned ? terms->planned->starting[i] : 0);
 		if (best.slot < 0 || candidate_is_better(&this, &best))
 			best = this;
 	}
@@ -168,7 +185,7 @@ enum placement placement_choose(struct core *core, struct instance *inst, uint32
 	if (unfit[0])
 		why_add(why, "not eligible", unfit);
 	if (!why[0])
-		text_copy(why, CORE_TEXT_SIZE, wanted ? "the wanted host is not one of the cluster" :
+		text_copy(why, CORE_TEXT_SIZE, terms->wanted ? "the wanted host is not one of the cluster" :
 			  "no healthy host is left");
 	return any_fit || !unproven[0] ? PLACEMENT_WAIT : PLACEMENT_HELD;
 }

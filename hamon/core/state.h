@@ -362,7 +362,7 @@ void instance_claim_receive(struct core *core, const struct core_message *msg);
 int instance_order(const struct instance *a, const struct instance *b);
 void instances_evaluate(struct core *core);
 struct host *owner_of(struct core *core, const struct instance *inst);
-bool owner_is_over(struct core *core, const struct instance *inst);
+bool owner_is_over(const struct core *core, const struct instance *inst);
 /* A host that has it in this moment, by its own word, or NULL: whatever the facts say, no second one is started. */
 const struct host *instance_holder(const struct core *core, const struct instance *inst);
 /* The certificate of the host was wrong: what waited only because of it runs there, or is started there. */
@@ -389,9 +389,22 @@ enum placement {
 	PLACEMENT_WAIT, /* no host now */
 	PLACEMENT_HELD, /* no proof of its disks anywhere */
 };
-enum placement placement_choose(struct core *core, struct instance *inst, uint32_t wanted,
+/* What a dry run has put on hosts already, by slot. */
+struct placement_plan {
+	uint8_t slot[CORE_INSTANCES_MAX];   /* of the host that an instance is put on, + 1; 0 for none */
+	uint64_t reserved_mib[CORE_HOSTS_MAX];
+	uint32_t starting[CORE_HOSTS_MAX];
+};
+struct placement_terms {
+	uint32_t wanted;                    /* node id of the only host that will do, or 0 */
+	uint32_t tried;                     /* host slots that will not */
+	bool accept_loss;                   /* whatever its storage */
+	const struct placement_plan *planned; /* NULL outside of a dry run */
+};
+enum placement placement_choose(const struct core *core, const struct instance *inst, uint32_t wanted,
 				int *ret_slot, char why[CORE_TEXT_SIZE]);
-/* Whether some admitted host is proven to reach the instance's disks. */
+enum placement placement_choose_by(const struct core *core, const struct instance *inst, const struct placement_terms *terms,
+				   int *ret_slot, char why[CORE_TEXT_SIZE]);
 bool placement_is_movable(const struct core *core, const struct instance *inst);
 
 /* member.c: what this host does for itself */
@@ -413,9 +426,15 @@ void gates_evaluate(struct core *core);
 uint64_t gates_deadline(const struct core *core);
 
 /* requests.c */
+void request_refuse(struct core *core, const struct core_request *request, const char *code, const char *text,
+		    const char *hint);
+void request_accept(struct core *core, const struct core_request *request, const char *text, const char *incident);
 void request_take(struct core *core, const struct core_request *request);
 void request_receive(struct core *core, const struct core_message *msg);
 void reply_receive(struct core *core, const struct core_message *msg);
 void replies_evaluate(struct core *core);
+
+/* evacuations.c */
+void evacuate_by_hand(struct core *core, const struct core_request *request);
 
 #endif

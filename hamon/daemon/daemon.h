@@ -273,7 +273,7 @@ const char *host_lookup(struct daemon *d, const char *what, struct json_object *
 bool names_resolve(struct daemon *d, struct json_object *obj, struct json_object **ret_error);
 struct json_object *error_reply(const char *code, const char *text, const char *hint);
 
-/* verbs.c, status.c, explain.c */
+/* verbs.c, status.c, explain.c, plan.c */
 void verb_request(void *user, struct control_request *req, struct json_object *obj,
 		  const struct control_peer *peer);
 void verb_gate_reply(struct daemon *d, const struct core_action *act);
@@ -283,7 +283,7 @@ struct json_object *incidents_reply(struct daemon *d);
 struct json_object *incident_json(struct daemon *d, const struct incident_fact *incident);
 struct json_object *instance_json(struct daemon *d, size_t slot, const struct core_instance_view *view);
 void explain_request(struct daemon *d, struct control_request *req, struct json_object *obj);
-struct json_object *plan_reply(struct daemon *d, struct json_object *obj);
+struct json_object *plan_reply(struct daemon *d, const struct core_request *request);
 struct json_object *storage_reply(struct daemon *d, struct json_object *obj);
 void servers_request(struct daemon *d, struct control_request *req, struct json_object *obj);
 

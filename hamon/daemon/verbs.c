@@ -142,27 +142,36 @@ static void accept_loss_read(struct json_object *obj, char *buf, size_t size)
 					 json_object_get_string(json_object_array_get_idx(array, i)));
 }
 
-static void request_ask(struct daemon *d, struct control_request *req, struct json_object *obj,
-			const struct control_peer *peer, struct core_request *request)
+/* False when it has been answered already: it cannot be understood. */
+static bool request_read(struct daemon *d, struct control_request *req, struct json_object *obj,
+			 const struct control_peer *peer, struct core_request *request)
 {
-	struct core_event event = { .type = EV_REQUEST, .request = request };
 	struct json_object *error = NULL;
-	struct waiting_request *waiting;
 
 	if (!names_resolve(d, obj, &error)) {
 		control_reply(req, error);
-		return;
+		return false;
 	}
-
 	if (json_copy_string(obj, "reason", request->reason, sizeof(request->reason)) == -E2BIG) {
 		control_reply_error(req, "bad-request", "the reason is too long", "use at most 300 bytes");
-		return;
+		return false;
 	}
 	(void)json_copy_string(obj, "host", request->host, sizeof(request->host));
 	(void)json_copy_string(obj, "instance", request->instance, sizeof(request->instance));
 	(void)json_copy_string(obj, "target", request->target, sizeof(request->target));
 	accept_loss_read(obj, request->accept_loss, sizeof(request->accept_loss));
 	who_write(peer, request->who, sizeof(request->who));
+	return true;
+}
+
+static void request_ask(struct daemon *d, struct control_request *req, struct json_object *obj,
+			const struct control_peer *peer, struct core_request *request)
+{
+	struct core_event event = { .type = EV_REQUEST, .request = request };
+	struct waiting_request *waiting;
+
+	if (!request_read(d, req, obj, peer, request))
+		return;
 	waiting = wait_add(d, req, false);
 	if (!waiting)
 		return;
@@ -202,17 +211,17 @@ static void verb_evacuate(struct daemon *d, struct control_request *req, struct 
 			  const struct control_peer *peer)
 {
 	struct core_request request = { .verb = REQUEST_EVACUATE };
-	struct json_object *error = NULL;
 
 	if (!json_string_or(obj, "instance", NULL) == !json_string_or(obj, "host", NULL)) {
 		control_reply_error(req, "bad-request", "evacuate needs either an instance or a failed host", NULL);
 		return;
 	}
+	request.on = json_bool_or(obj, "on_shared_storage", false);
 	if (json_bool_or(obj, "dry_run", false)) {
-		control_reply(req, names_resolve(d, obj, &error) ? plan_reply(d, obj) : error);
+		if (request_read(d, req, obj, peer, &request))
+			control_reply(req, plan_reply(d, &request));
 		return;
 	}
-	request.on = json_bool_or(obj, "on_shared_storage", false);
 	request_ask(d, req, obj, peer, &request);
 }
 

@@ -39,3 +39,8 @@ TESTS += tests/unit/lookup_test
 tests_unit_lookup_test_SOURCES = tests/unit/lookup_test.c tests/unit/core_alone.c tests/unit/core_alone.h hamon/daemon/lookup.c hamon/daemon/daemon.h
 tests_unit_lookup_test_CPPFLAGS = $(hamond_CPPFLAGS)
 tests_unit_lookup_test_LDADD = libhamon_core.a libhamon_config.a libhamon_common.a $(JSON_LIBS) $(INIH_LIBS)
+
+check_PROGRAMS += tests/unit/core_plan_test
+TESTS += tests/unit/core_plan_test
+tests_unit_core_plan_test_SOURCES = tests/unit/core_plan_test.c
+tests_unit_core_plan_test_LDADD = $(HAMON_WORLD_LIBS)

@@ -660,6 +660,44 @@ static void what_is_not_to_be_recovered_waits_for_its_host(void)
 	alone_end();
 }
 
+/* --- evacuation by hand --- */
+
+/* Somebody has started it past hamon, on a host that does not own it: the dry run knows that as the act does. */
+static void what_another_host_has_is_not_planned(void)
+{
+	static const uint32_t both[] = { 1, 2 };
+	struct core_request request = { .id = 9, .origin = 1, .verb = REQUEST_EVACUATE, .instance = VM1, .on = true, .who = "root" };
+	struct core_plan plan;
+
+	lead_3(3);
+	facts.hosts[2].state = HOST_DEAD;
+	facts.hosts[2].maintenance = true;
+	facts.hosts[2].certificate = (struct certificate){ .method = PROOF_PERSON, .epoch = 1 };
+	facts.place.phase = PHASE_WAITING;
+	lead(&facts);
+	alone_present(true, 2, both);
+	hear_report(2, "b2-1", false, INSTANCE_RUNNING);
+	live(1000);
+	CHECK_INT(place_now().phase, PHASE_WAITING);
+	CHECK_INT(core_evacuation_plan(core, &request, 1, &plan), 1);
+	CHECK_INT(plan.action, PLAN_REFUSE);
+	CHECK_STR(plan.code, "host-alive");
+	CHECK_STR(plan.text, "vm1 is on h2 in this moment");
+	step(&(struct core_event){ .type = EV_REQUEST, .request = &request });
+	CHECK(done(ACT_REPLY));
+	CHECK_STR(done(ACT_REPLY)->reply.code, plan.code);
+	CHECK_STR(done(ACT_REPLY)->reply.text, plan.text);
+	CHECK_INT(place_now().generation, 1);
+	/* It has ended it. */
+	hear_report(2, "b2-1", false, INSTANCE_ABSENT);
+	CHECK_INT(core_evacuation_plan(core, &request, 1, &plan), 1);
+	CHECK_INT(plan.action, PLAN_START);
+	step(&(struct core_event){ .type = EV_REQUEST, .request = &request });
+	CHECK_INT(place_now().phase, PHASE_ASSIGNED);
+	CHECK_INT(place_now().owner, plan.target);
+	alone_end();
+}
+
 /* --- live migration --- */
 
 /* The news of host 2 that vm1 has just migrated away from it. */
@@ -860,6 +898,7 @@ int main(void)
 	RUN(who_proves_the_other_of_two_dead_outranks_it);
 	RUN(what_the_control_plane_deleted_is_no_instance);
 	RUN(what_is_not_to_be_recovered_waits_for_its_host);
+	RUN(what_another_host_has_is_not_planned);
 	RUN(a_list_of_who_stood_still_ends_no_migration);
 	RUN(a_report_of_an_earlier_run_ends_no_migration);
 	RUN(a_claim_of_another_instance_is_not_taken);
