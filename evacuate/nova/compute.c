@@ -14,6 +14,9 @@
 #define DELAY_MAX_MS 4000
 #define PATH_SIZE 640
 
+/* An API that takes so long for one answer has more to do than it can: it is told as one that has to be waited for. */
+#define SLOW_MS 3000
+
 /* How often an internal error of a call that only reads is met with another try. */
 #define ERROR_TRIES 3
 
@@ -144,12 +147,23 @@ static void url_make(const struct compute *compute, const struct call *call, cha
 	snprintf(url, size, "%.*s%s", (int)len, base, call->path);
 }
 
+static void slow_tell(const struct compute *compute, const char *asked, uint64_t took_ms)
+{
+	char text[PATH_SIZE + 80];
+
+	if (took_ms < SLOW_MS || !compute->on_wait)
+		return;
+	snprintf(text, sizeof(text), "%s took %llu ms", asked, (unsigned long long)took_ms);
+	compute->on_wait(compute->user, text);
+}
+
 /* True with the body of a success in *ret (to be freed), else the failure is filled. */
 static bool call_run(struct compute *compute, const struct call *call, struct http_answer *ret)
 {
 	char url[NOVA_URL_SIZE + PATH_SIZE], asked[PATH_SIZE + 16];
 	struct http_request request = { .method = call->method, .url = url };
 	struct patience patience = { 0 };
+	uint64_t asked_ms;
 	bool ok = false;
 
 	snprintf(asked, sizeof(asked), "%s %s", call->method, call->path);
@@ -164,7 +178,9 @@ static bool call_run(struct compute *compute, const struct call *call, struct ht
 			nova_fail(&compute->failure, "timeout", "there was no time left for %s", asked);
 			break;
 		}
+		asked_ms = clock_boot_ms();
 		http_call(compute->keystone.http, &request, ret);
+		slow_tell(compute, asked, clock_boot_ms() - asked_ms);
 		ok = ret->end == HTTP_ANSWERED && ret->status >= 200 && ret->status < 300;
 		if (ok)
 			break;

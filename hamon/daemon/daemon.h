@@ -18,6 +18,7 @@
 #include "hamon/control.h"
 #include "hamon/common/clock.h"
 #include "hamon/core/core.h"
+#include "hamon/daemon/pace.h"
 #include "hamon/helper.h"
 #include "hamon/service.h"
 
@@ -152,6 +153,7 @@ struct daemon {
 
 	/* starts.c */
 	struct start_op *starts;
+	struct pace pace; /* of those by Nova */
 
 	/* nova.c: this host's return to Nova's compute services */
 	struct nova_return {
@@ -233,6 +235,7 @@ void inspect_begin(struct daemon *d, const struct core_action *act);
 void stop_begin(struct daemon *d, const struct core_action *act);
 void tidy_begin(struct daemon *d, const struct core_action *act);
 void starts_drop(struct daemon *d);
+void starts_tick(struct daemon *d);
 
 /* nova.c */
 bool nova_is_plane(const struct daemon *d);

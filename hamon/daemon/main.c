@@ -255,6 +255,7 @@ static void second(void *user)
 		fences_tick(d);
 		defs_tick(d);
 		nova_tick(d);
+		starts_tick(d);
 	}
 	status_tell(d);
 }

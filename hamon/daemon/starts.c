@@ -1,6 +1,7 @@
 /*
  * Starting what the core gives to this host: the storage proof of this host itself, freshly; then define, start and verify
- * through the control plane's helper. Also reading what became of a start, ending a stale QEMU, tidying up.
+ * through the control plane's helper. By Nova as many at a time as it bears (pace.h), in the order in which the core gave them. Also
+ * reading what became of a start, ending a stale QEMU, tidying up.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +37,10 @@ struct start_op {
 	bool excluded;    /* not among those that [nova] select takes */
 	bool by_hand;     /* a person asked for it */
 	bool wish_stopped; /* Nova moves it, and it is to stay off */
+	bool waits;       /* until Nova is asked for one more; nothing is under way for it */
+	bool paced;       /* one of those that Nova is asked for */
+	bool trouble;     /* it failed, and Nova is why */
+	struct json_object *disks; /* what storage is asked about it, NULL at home */
 	uint64_t began_ms;
 	char verdict[16];
 };
@@ -49,6 +54,25 @@ static void op_unlink(struct start_op *op)
 		}
 }
 
+static void op_free(struct start_op *op)
+{
+	op_unlink(op);
+	json_object_put(op->disks);
+	free(op);
+}
+
+static uint32_t width_max(const struct daemon *d)
+{
+	return (uint32_t)d->config->evacuation.parallel_starts;
+}
+
+static void op_paced_end(struct start_op *op, enum pace_end end)
+{
+	if (op->paced)
+		pace_end(&op->d->pace, end, width_max(op->d), clock_boot_ms());
+	op->paced = false;
+}
+
 static void op_answer(struct start_op *op, bool ok, const char *detail)
 {
 	struct core_event event = { .type = EV_START_RESULT };
@@ -56,6 +80,7 @@ static void op_answer(struct start_op *op, bool ok, const char *detail)
 	if (op->answered)
 		return;
 	op->answered = true;
+	op_paced_end(op, ok ? PACE_STARTED : op->trouble && !op->dropped ? PACE_FAILED : PACE_ITS_OWN);
 	if (op->dropped)
 		return;
 	fault_point("started", op->name);
@@ -68,9 +93,19 @@ static void op_answer(struct start_op *op, bool ok, const char *detail)
 	daemon_defer(op->d, &event);
 }
 
-static void start_on_line(void *user, struct helper *helper, struct json_object *obj)
+/* What may be wrong with the next server as well. */
+static bool is_trouble(const char *error_class)
 {
-	struct start_op *op = user;
+	static const char *const classes[] = { "api", "auth", "timeout", "no-valid-host" };
+
+	for (size_t i = 0; i < sizeof(classes) / sizeof(*classes); i++)
+		if (!strcmp(error_class, classes[i]))
+			return true;
+	return false;
+}
+
+static void line_take(struct start_op *op, struct json_object *obj)
+{
 	const char *type = json_string_or(obj, "type", "");
 	char detail[CORE_TEXT_SIZE];
 
@@ -84,12 +119,15 @@ static void start_on_line(void *user, struct helper *helper, struct json_object 
 
 			fault_point("begun", op->name);
 			daemon_defer(op->d, &event);
+			op_paced_end(op, PACE_STARTED);
 		}
 		if (!op->dropped && !strcmp(phase, "lock-wait"))
 			daemon_log(op->d, "%s: waits for the image's lock: %s", op->label,
 				   json_string_or(obj, "detail", ""));
-		if (!op->dropped && !strcmp(phase, "api-wait"))
+		if (!op->dropped && !strcmp(phase, "api-wait")) {
+			pace_slow(&op->d->pace, clock_boot_ms());
 			daemon_log(op->d, "%s: waits for the cloud: %s", op->label, json_string_or(obj, "detail", ""));
+		}
 		return;
 	}
 	if (strcmp(type, "result"))
@@ -107,21 +145,34 @@ static void start_on_line(void *user, struct helper *helper, struct json_object 
 		return;
 	}
 	op->deleted = !strcmp(json_string_or(obj, "error_class", ""), "deleted");
+	op->trouble = is_trouble(json_string_or(obj, "error_class", ""));
 	op->excluded = !strcmp(json_string_or(obj, "error_class", ""), "not-selected");
 	snprintf(detail, sizeof(detail), "%.40s: %.260s", json_string_or(obj, "error_class", "failed"),
 		 json_string_or(obj, "error", "no reason given"));
 	op_answer(op, false, detail);
 }
 
-static void start_on_exit(void *user, struct helper *helper, int status, enum helper_end end)
+static void waiting_begin(struct daemon *d);
+
+static void start_on_line(void *user, struct helper *helper, struct json_object *obj)
 {
 	struct start_op *op = user;
 
+	line_take(op, obj);
+	waiting_begin(op->d);
+}
+
+static void start_on_exit(void *user, struct helper *helper, int status, enum helper_end end)
+{
+	struct start_op *op = user;
+	struct daemon *d = op->d;
+
+	op->trouble = end == HELPER_DEADLINE;
 	op_answer(op, false, end == HELPER_DEADLINE ?
 		  nova_is_plane(op->d) ? "timeout: Nova did not finish the start in time" :
 		  "timeout: libvirt did not finish the start in time" : "the start helper died");
-	op_unlink(op);
-	free(op);
+	op_free(op);
+	waiting_begin(d);
 }
 
 static bool start_run(struct start_op *op)
@@ -195,13 +246,70 @@ static void check_on_line(void *user, struct helper *helper, struct json_object 
 static void check_on_exit(void *user, struct helper *helper, int status, enum helper_end end)
 {
 	struct start_op *op = user;
+	struct daemon *d = op->d;
 
 	if (op->started && !op->answered)
 		return; /* the second helper has it now */
 	op_answer(op, false, end == HELPER_DEADLINE ?
 		  "storage: the check did not end in time" : "storage: the check gave no verdict");
-	op_unlink(op);
-	free(op);
+	op_free(op);
+	waiting_begin(d);
+}
+
+/* Its turn has come. It may be over, and gone, at once. */
+static void start_go(struct start_op *op)
+{
+	struct json_object *input, *list;
+	struct daemon *d = op->d;
+
+	/* Proven a moment ago, while the host was being fenced; at home there is nothing to prove but its own disks. */
+	if (op->home || storage_is_fresh(d, op->uuid)) {
+		if (!start_run(op))
+			op_free(op);
+		return;
+	}
+	input = json_object_new_object();
+	list = json_object_new_array();
+	json_put_string(input, "op", "start");
+	json_put_string(input, "self", daemon_self_name(d));
+	json_put_u64(input, "probe_timeout_ms", d->config->storage.probe_timeout_ms);
+	json_object_array_add(list, op->disks);
+	op->disks = NULL;
+	json_object_object_add(input, "instances", list);
+	trace_add("start", "%s check", op->name);
+	if (daemon_helper(d, "hamon-storage", "check", input, CHECK_DEADLINE_MS, TAG_EFFECT, check_on_line,
+			  check_on_exit, op))
+		return;
+	op_answer(op, false, "hamon-storage cannot be started");
+	op_free(op);
+}
+
+/* The core gives numbers that only grow. */
+static struct start_op *waiting_first(struct daemon *d)
+{
+	struct start_op *first = NULL;
+
+	for (struct start_op *op = d->starts; op; op = op->next)
+		if (op->waits && (!first || op->op < first->op))
+			first = op;
+	return first;
+}
+
+static void waiting_begin(struct daemon *d)
+{
+	struct start_op *op;
+
+	while ((op = waiting_first(d)) && pace_room(&d->pace, width_max(d), clock_boot_ms())) {
+		pace_begin(&d->pace, clock_boot_ms());
+		op->waits = false;
+		op->paced = true;
+		start_go(op);
+	}
+}
+
+void starts_tick(struct daemon *d)
+{
+	waiting_begin(d);
 }
 
 void start_begin(struct daemon *d, const struct core_action *act)
@@ -210,7 +318,6 @@ void start_begin(struct daemon *d, const struct core_action *act)
 	struct core_event event = { .type = EV_START_RESULT };
 	struct core_instance_view view = { .spec = act->instance.spec, .place = act->instance.place };
 	char label[CORE_LABEL_SIZE];
-	struct json_object *input, *list;
 
 	fault_point("start", act->instance.spec->name);
 	if (!op) {
@@ -230,36 +337,28 @@ void start_begin(struct daemon *d, const struct core_action *act)
 	memcpy(op->name, act->instance.spec->name, sizeof(op->name));
 	snprintf(op->label, sizeof(op->label), "%s", spec_label(act->instance.spec, label));
 	memcpy(op->def_hash, act->instance.spec->def_hash, sizeof(op->def_hash));
+	if (!op->home)
+		op->disks = storage_instance_request(d, &view);
 	op->next = d->starts;
 	d->starts = op;
-	/* Proven a moment ago, while the host was being fenced; at home there is nothing to prove but its own disks. */
-	if (op->home || storage_is_fresh(d, op->uuid)) {
-		if (!start_run(op)) {
-			op_unlink(op);
-			free(op);
-		}
+	if (!nova_is_plane(d)) {
+		start_go(op);
 		return;
 	}
-	input = json_object_new_object();
-	list = json_object_new_array();
-	json_put_string(input, "op", "start");
-	json_put_string(input, "self", daemon_self_name(d));
-	json_put_u64(input, "probe_timeout_ms", d->config->storage.probe_timeout_ms);
-	json_object_array_add(list, storage_instance_request(d, &view));
-	json_object_object_add(input, "instances", list);
-	trace_add("start", "%s check", op->name);
-	if (daemon_helper(d, "hamon-storage", "check", input, CHECK_DEADLINE_MS, TAG_EFFECT, check_on_line,
-			  check_on_exit, op))
-		return;
-	op_answer(op, false, "hamon-storage cannot be started");
-	op_unlink(op);
-	free(op);
+	op->waits = true;
+	waiting_begin(d);
 }
 
 void starts_drop(struct daemon *d)
 {
-	for (struct start_op *op = d->starts; op; op = op->next)
+	struct start_op *next;
+
+	for (struct start_op *op = d->starts; op; op = next) {
+		next = op->next;
 		op->dropped = true;
+		if (op->waits)
+			op_free(op);
+	}
 }
 
 /* --- one-shot operations on a domain --- */

@@ -198,6 +198,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             if "status" in what:
                 self.reply(what["status"], what.get("body", {}), what.get("headers", {}))
                 return
+            if what.get("late"):
+                time.sleep(what["late"])
             if what.get("revoke"):
                 self.cloud.token += 1
             if what.get("unseen"):
@@ -259,6 +261,7 @@ class HelperTest(unittest.TestCase):
             timer.cancel()
         self.took = time.monotonic() - began
         self.phases = [line["phase"] for line in lines if line["type"] == "progress"]
+        self.details = {line["phase"]: line.get("detail") for line in lines if line["type"] == "progress"}
         self.assertTrue(lines, "it said nothing")
         return lines[-1]
 
@@ -370,6 +373,17 @@ class ApiTest(HelperTest):
         self.cloud.faults.append(("POST", "/v3", {"status": 401, "body": recorded("token_401")}))
         self.failed("auth", "Keystone answered 401 to the request of a token: The request you have made requires")
         self.assertEqual(len(self.cloud.calls), 1)
+
+    def test_it_answers_late(self):
+        """hamond asks for fewer servers at a time then."""
+        self.cloud.faults.append(("GET", "/v2.1/servers", {"late": 3.1}))
+        self.started()
+        self.assertIn("api-wait", self.phases)
+        self.assertRegex(self.details["api-wait"], "^GET /servers/%s took 3[0-9]{3} ms$" % SERVER)
+        self.next_server()
+        self.cloud.faults.append(("GET", "/v2.1/servers", {"late": 1}))
+        self.started()
+        self.assertNotIn("api-wait", self.phases)
 
     def test_it_asks_to_wait(self):
         self.cloud.faults += [("GET", "/v2.1/servers", {"status": 503, "headers": {"Retry-After": "2"}}),
