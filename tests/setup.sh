@@ -11,6 +11,10 @@ PACKAGES_LAB="corosync libvirt-daemon libvirt-daemon-system libvirt-clients qemu
 	fence-agents openipmi ipmitool nasm python3 iproute2 util-linux procps sqlite3"
 PACKAGES_ALL="clang libclang-rt-14-dev xz-utils python3-pytest python3-pytest-xdist qemu-block-extra tgt glusterfs-server glusterfs-client
 	faketime nftables pacemaker ovmf mtools systemd-boot-efi binutils"
+PACKAGES_NOVA="rabbitmq-server mariadb-server python3-pymysql python3-keystone python3-placement python3-glance python3-nova
+	python3-cinder python3-libvirt uwsgi-core uwsgi-plugin-python3"
+# Of these only files are wanted (api-paste.ini): installing them would configure the daemons of this machine.
+UNPACKED_NOVA="nova-common glance-common cinder-common masakari-api"
 
 POLICY=/usr/sbin/policy-rc.d
 
@@ -132,4 +136,23 @@ setup_build() {
 setup_stage() {
 	rm -rf "$1/stage"
 	step "$BUILD/log/${1##*/}-install.log" "make install" make -C "$1" install DESTDIR="$1/stage"
+}
+
+nova_unpack() {
+	local folder=$BUILD/cloud package
+	rm -rf "$folder/root" "$folder/root.new" "$folder/deb"
+	mkdir -p "$folder/root.new" "$folder/deb"
+	# shellcheck disable=SC2086
+	(cd "$folder/deb" && apt-get -o APT::Sandbox::User=root download $UNPACKED_NOVA) || return 1
+	for package in "$folder"/deb/*.deb; do
+		dpkg-deb -x "$package" "$folder/root.new" || return 1
+	done
+	printf '%s\n' "$UNPACKED_NOVA" >"$folder/root.new/unpacked"
+	mv "$folder/root.new" "$folder/root" && rm -rf "$folder/deb"
+}
+
+# setup_nova: what of Nova's packages is unpacked, not installed
+setup_nova() {
+	[ "$(cat "$BUILD/cloud/root/unpacked" 2>/dev/null)" = "$UNPACKED_NOVA" ] ||
+		step "$BUILD/log/unpack-nova.log" "Nova's files" nova_unpack
 }

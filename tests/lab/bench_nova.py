@@ -1,0 +1,474 @@
+#!/usr/bin/python3
+"""tests/bench nova: the servers of a dead host, from the proof of its death until all are ACTIVE elsewhere: by hamon, by a bare loop of
+API calls, and by Debian's Masakari; one cloud, one machine, the same servers, in alternating order.
+
+The servers are real guests (QEMU, by Nova's libvirt driver) that halt at once. When a server is there is read in Nova's database: it is on
+another host, ACTIVE, without a task. For the rivals hamon is off, and its gate away; Nova's state is put back before each (cloudstate.py).
+"""
+import argparse
+import json
+import os
+import signal
+import statistics
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import bench
+import cloud as cloud_module
+import cloudconf
+import cloudstate
+import cluster as cluster_module
+import masakari as masakari_module
+import nova as nova_module
+from lab import Lab, LabError, wait_until
+
+HAMON = {"cluster": {"control_plane": "nova"}, "nova": {"cloud": "lab"}}
+HOOK = "/etc/libvirt/hooks/qemu.d/50-hamon"
+HOOK_AWAY = "/etc/libvirt/hooks/50-hamon.away"
+VICTIM, TARGETS = "h1", ("h2", "h3")
+WIDTHS = (1, 4, 20)
+MAX_LOOP, MAX_MASAKARI, MAX_SHIPPED, MAX_SHIPPED_ONE, MAX_MIB = 1.1, 0.9, 0.3, 0.05, 32
+LIMIT_S = 1800
+IMAGE = "halts"
+SECTOR = (b"\xfa\xf4\xeb\xfd").ljust(510, b"\0") + b"\x55\xaa"  # cli; hlt; jmp back
+
+
+class Clock:
+    """The boot clock, which all hosts of the lab have, in seconds."""
+
+    @staticmethod
+    def now():
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class Watch(threading.Thread):
+    """Looks ten times a second how many servers have arrived, and at the memory of hamon's helpers."""
+
+    def __init__(self, bench_nova, count):
+        super().__init__(daemon=True)
+        self._cloud, self._hosts, self._count = bench_nova.cloud, [bench_nova.lab.host(name) for name in TARGETS], count
+        self.arrived, self.first_asked, self.spread, self.peak_kib = [], None, {}, 0
+        self._end = threading.Event()
+        self.start()
+
+    def run(self):
+        database = cloudstate.Database(self._cloud)
+        done = 0
+        while not self._end.wait(0.1):
+            now = Clock.now()
+            if self.first_asked is None and database.rows("SELECT 1 FROM nova.migrations WHERE migration_type = 'evacuation' AND "
+                                                          "deleted = 0 LIMIT 1"):
+                self.first_asked = now
+            told = database.rows("SELECT host, COUNT(*) FROM nova.instances WHERE deleted = 0 AND host <> %s AND vm_state = "
+                                 "'active' AND task_state IS NULL GROUP BY host", VICTIM)
+            if self._is_lost(database):
+                break
+            there = sum(count for _, count in told)
+            self.arrived += [now] * (there - done)
+            done = max(done, there)
+            if there >= self._count:
+                self.spread = dict(told)
+                break
+            self._memory_look()
+        database.close()
+
+    @staticmethod
+    def _is_lost(database):
+        """One in ERROR does not arrive any more; hamon brings it back, but then there is nothing to compare."""
+        return database.rows("SELECT 1 FROM nova.instances WHERE deleted = 0 AND vm_state = 'error' LIMIT 1")
+
+    def _memory_look(self):
+        for host in self._hosts:
+            for pid in host.pids("hamon-evacuate"):
+                self.peak_kib = max(self.peak_kib, status_kib(pid, "VmHWM"))
+
+    def wait(self, timeout=LIMIT_S):
+        """When the last one arrived."""
+        self.join(timeout)
+        self._end.set()
+        if len(self.arrived) < self._count:
+            raise LabError("%d of %d servers arrived\n%s" % (len(self.arrived), self._count, self._cloud.report()))
+        return self.arrived[-1]
+
+
+def status_kib(pid, key):
+    try:
+        with open("/proc/%d/status" % pid) as status:
+            return next((int(line.split()[1]) for line in status if line.startswith(key + ":")), 0)
+    except (OSError, ValueError):
+        return 0
+
+
+class Loop:
+    """A bare loop: force the service down, list the servers, ask for an evacuation of each with so many calls at a time."""
+
+    def __init__(self, cloud, width, spread):
+        self._cloud, self._width, self._spread = cloud, width, spread
+        self._local = threading.local()
+        self._pool = ThreadPoolExecutor(max_workers=width, initializer=nova_module.Inside._enter, initargs=(cloud.pid,))
+
+    def _call(self, method, path, body=None):
+        connection = getattr(self._local, "connection", None)
+        if not connection:
+            connection = self._local.connection = nova_module.http.client.HTTPConnection(
+                cloudconf.ADDRESS, nova_module.PORTS["compute"], timeout=120)
+        connection.request(method, nova_module.PREFIX["compute"] + path, body and json.dumps(body), {
+            "X-Auth-Token": self._token, "Content-Type": "application/json",
+            "OpenStack-API-Version": "compute " + nova_module.MICROVERSION})
+        answer = connection.getresponse()
+        told = answer.read()
+        if answer.status >= 300:
+            raise LabError("%s %s: %d %s" % (method, path, answer.status, told[:300]))
+        return json.loads(told) if told else None
+
+    def _one(self, numbered):
+        number, server = numbered
+        body = {"host": TARGETS[number % len(TARGETS)]} if self._spread else {}
+        self._call("POST", "/servers/%s/action" % server, {"evacuate": body})
+
+    def run(self):
+        self._token = self._cloud.nova._login()
+        do = lambda *words: self._pool.submit(self._call, *words).result()
+        service = do("GET", "/os-services?binary=nova-compute&host=" + VICTIM)["services"][0]["id"]
+        do("PUT", "/os-services/" + service, {"forced_down": True})
+        servers = do("GET", "/servers?all_tenants=1&limit=1000&host=" + VICTIM)["servers"]
+        list(self._pool.map(self._one, enumerate(server["id"] for server in servers)))
+        self._pool.shutdown()
+
+
+class BenchNova:
+    def __init__(self, lab, servers, progress):
+        self.lab, self.servers, self.progress = lab, servers, progress
+        self.cluster = cluster_module.Cluster(lab)
+        self.runs = []
+
+    def up(self):
+        self.lab.up(boot=False)
+        self.lab.referee.stop()  # it would take part of the processors
+        self.cloud = self.cluster.cloud = cloud_module.Cloud(self.lab)
+        self.cloud.up_with_hosts()
+        self.cluster.wait_settled()
+        self.database = cloudstate.Database(self.cloud)
+        self.masakari = masakari_module.Masakari(self.cloud)
+        image = self.cloud.nova.call("POST", "/images", {"name": IMAGE, "disk_format": "raw", "container_format": "bare"},
+                                     service="image")["id"]
+        self.cloud.nova.call("PUT", "/images/%s/file" % image, service="image", data=SECTOR.ljust(1 << 20, b"\0"))
+        self.image = image
+
+    # servers
+
+    def boot(self, count):
+        """So many servers on the victim, known to hamon."""
+        self._wait_enabled()
+        begin = Clock.now()
+        body = {"name": "s", "imageRef": self.image, "flavorRef": "1", "networks": "none", "min_count": count, "max_count": count,
+                "availability_zone": "nova:" + VICTIM}
+        self.cloud.nova.call("POST", "/servers", {"server": body})
+        self._wait_on(VICTIM, count)
+        self.hamon_knows(count)
+        self.progress("%d servers booted and known to hamon in %.0f s" % (count, Clock.now() - begin))
+
+    def _states(self):
+        return self.database.rows("SELECT host, vm_state, task_state, COUNT(*) FROM nova.instances WHERE deleted = 0 GROUP BY "
+                                  "host, vm_state, task_state")
+
+    def _wait_on(self, host, count):
+        def there():
+            states = self._states()
+            if any(vm_state == "error" for _, vm_state, _, _ in states) or self.database.rows(
+                    "SELECT 1 FROM nova_cell0.instances WHERE deleted = 0"):
+                raise LabError("a server does not boot\n%s" % self.cloud.report())
+            return states == ((host, "active", None, count),)
+        wait_until("%d servers are ACTIVE on %s" % (count, host), there, LIMIT_S, 0.5, seen=self._states)
+
+    def hamon_knows(self, count):
+        def known():
+            status = self.cluster.status(TARGETS[0])
+            hosts = {entry["name"] for entry in status["hosts"] if entry["state"] == "admitted"}
+            entries = [entry for entry in status["instances"] if entry["host"] == VICTIM and entry["state"] == "running" and
+                       entry["phase"] == "settled" and entry["wish"] == "running"]
+            shared = [entry for entry in entries if hosts - {VICTIM} <= {
+                verdict["host"] for verdict in entry["verdicts"] if verdict["verdict"] in ("shared", "volume")}]
+            return len(hosts) == 1 + len(TARGETS) and len(shared) == count
+        self.cluster.wait("hamon knows %d servers on %s" % (count, VICTIM), known, 300, 0.5)
+
+    def delete_all(self):
+        for (server,) in self.database.rows("SELECT uuid FROM nova.instances WHERE deleted = 0"):
+            self.cloud.nova.delete(server)
+        wait_until("all servers are gone", lambda: not self._states(), LIMIT_S, 0.5, seen=self._states)
+        self.cluster.wait("hamon has forgotten them", lambda: not self.cluster.status()["instances"], 120, 0.5)
+
+    # hamon
+
+    def hamon_off(self):
+        """As if it had never been there: no daemon, no gate."""
+        for host in self.lab.alive_hosts():
+            host.stop("hamond")
+            os.path.lexists(host.path(HOOK)) and os.rename(host.path(HOOK), host.path(HOOK_AWAY))
+
+    def hamon_on(self):
+        """Everything begins anew: what its stores say of the servers is not true any more."""
+        for host in self.lab.hosts:
+            if os.path.lexists(host.path(HOOK_AWAY)):
+                os.rename(host.path(HOOK_AWAY), host.path(HOOK))
+            for name in os.listdir(host.path("/var/lib/hamon")):
+                path = os.path.join(host.path("/var/lib/hamon"), name)
+                os.path.isfile(path) and os.unlink(path)
+        for host in self.lab.alive_hosts():
+            host.start("hamond")
+        self.lab.host(VICTIM).boot()
+        self.cluster.wait_settled()
+        self.cloud.wait_computes()
+
+    def victim_back(self):
+        self.lab.host(VICTIM).boot()
+        self.cluster.wait_settled()
+        self.cloud.wait_computes()
+
+    def _wait_enabled(self):
+        """Nova's scheduler goes by placement's trait, which follows the service's state when nova-compute looks next."""
+        wait_until("%s takes servers again" % VICTIM, lambda: self.database.rows(
+            "SELECT 1 FROM nova.services WHERE host = %s AND forced_down = 0 AND disabled = 0", VICTIM) and not self.database.rows(
+                "SELECT 1 FROM placement.resource_provider_traits t JOIN placement.traits n ON n.id = t.trait_id JOIN "
+                "placement.resource_providers p ON p.id = t.resource_provider_id WHERE n.name = 'COMPUTE_STATUS_DISABLED' AND "
+                "p.name = %s", VICTIM), 180, 0.5, seen=self.cloud.nova.services)
+
+    def hamon(self, count):
+        """The host dies; hamon does all of it."""
+        for host in self.lab.alive_hosts():
+            open(host.path(bench.TRACE), "a").close()
+        watch = Watch(self, count)
+        killed = Clock.now()
+        self.lab.host(VICTIM).power_off()
+        last = watch.wait()
+        closed = self.cluster.wait_closed(VICTIM, 300)
+        lost, certified = closed["lost_ms"] / 1000, closed["certified_ms"] / 1000
+        time.sleep(1.5)  # the traces are written out once a second
+        return self._told("hamon", count, watch, certified, last, detect=lost - killed, fence=certified - lost,
+                          whole=last - lost, verified=closed["closed_ms"] / 1000 - certified, peak_kib=watch.peak_kib,
+                          hamond_kib=max(status_kib(pid, "VmHWM") for host in self.lab.alive_hosts() for pid in host.pids("hamond")),
+                          phases=phases(self.lab.alive_hosts(), certified, last))
+
+    # the rivals
+
+    def loop(self, count, width, spread):
+        cloudstate.restore(self.cloud, self.database, "%d" % count, VICTIM)
+        watch = Watch(self, count)
+        begin = Clock.now()
+        loop = Loop(self.cloud, width, spread)
+        loop.run()
+        asked = Clock.now()
+        return self._told("loop", count, watch, begin, watch.wait(), width=width, named=spread, asked=asked - begin)
+
+    def masakari_run(self, count, shipped):
+        """As shipped: told in the moment when the host dies, while Nova believes that it is up."""
+        threads = masakari_module.THREADS if shipped else self.threads()
+        cloudstate.restore(self.cloud, self.database, "%d" % count, VICTIM)
+        if shipped:
+            self.lab.host(VICTIM).boot(["libvirtd", "nova"])
+            self.cloud.wait_computes()
+            self.masakari.start()
+            self.lab.host(VICTIM).power_off()
+        else:
+            self.cloud.nova.service_put(VICTIM, forced_down=True)  # else its first call waits a minute for the dead host
+            self.masakari.start(threads, 0)
+        watch = Watch(self, count)
+        begin = Clock.now()
+        notification = self.masakari.host_failed(VICTIM)
+        last = watch.wait()
+        wait_until("Masakari has ended", lambda: self.masakari.state(notification) in ("finished", "error", "failed"), 300, 0.5)
+        self.masakari.stop()
+        state = self.masakari.state(notification)
+        if state != "finished":
+            raise LabError("Masakari ended as %s" % state)
+        return self._told("masakari", count, watch, watch.first_asked, last, shipped=shipped, threads=threads, whole=last - begin)
+
+    def threads(self):
+        """As many as hamon uses: so many starts on each of the targets."""
+        return 4 * len(TARGETS)
+
+    def _told(self, way, count, watch, begin, last, **more):
+        run = dict(more, way=way, servers=count, seconds=last - begin, spread=watch.spread,
+                   arrivals=[round(at - begin, 2) for at in watch.arrived], load=os.getloadavg()[0])
+        self.runs.append(run)
+        self.progress(told(run))
+        return run
+
+
+def phases(hosts, begin, end):
+    """What hamon's helpers did when: [(seconds after the certificate, host, words)]."""
+    lines = []
+    for host in hosts:
+        for at, what, words in bench.trace_read(host):
+            if begin <= at / 1e6 <= end + 10 and what == "start":
+                lines.append((round(at / 1e6 - begin, 3), host.name, " ".join(words)))
+    return sorted(lines)
+
+
+def told(run):
+    name = label(run)
+    more = "" if "whole" not in run else ", %.1f s from the loss" % run["whole"]
+    return "%-44s %4d servers in %6.1f s%s; %s" % (name, run["servers"], run["seconds"], more, " ".join(
+        "%s:%d" % pair for pair in sorted(run["spread"].items())))
+
+
+def label(run):
+    if run["way"] == "loop":
+        return "loop, %d at a time, %s" % (run["width"], "targets in turn" if run["named"] else "Nova's choice")
+    if run["way"] == "masakari":
+        return "Masakari, %d threads, %s" % (run["threads"], "as shipped" if run["shipped"] else "its waits 0")
+    return "hamon"
+
+
+class Ended(BaseException):
+    """A signal asks us to end; carries the exit code."""
+
+
+def rivals(session, count, rounds, only):
+    """All ways of one round after the other, every second one backwards. hamon's is the first of the first: it has booted the servers."""
+    loops = [(width, spread) for spread in (True, False) for width in WIDTHS]
+    for number in range(rounds):
+        if number:
+            best = min((run for run in session.runs if run["way"] == "loop" and run["servers"] == count), key=lambda run: run["seconds"])
+            loops = [(best["width"], best["named"])]
+        ways = [lambda width=width, spread=spread: session.loop(count, width, spread) for width, spread in loops]
+        if "masakari" in only:
+            ways.append(lambda: session.masakari_run(count, False))
+        for way in reversed(ways) if number % 2 else ways:
+            way()
+        if number + 1 < rounds:
+            again(session, count)
+
+
+def again(session, count):
+    """hamon once more, with the same servers: they start on the victim again before it dies again."""
+    cloudstate.restore(session.cloud, session.database, "%d" % count, VICTIM)
+    session.hamon_on()
+    for (server,) in session.database.rows("SELECT uuid FROM nova.instances WHERE deleted = 0"):
+        session.cloud.nova.action(server, reboot={"type": "HARD"})
+    session._wait_on(VICTIM, count)
+    session.hamon_knows(count)
+    session.hamon(count)
+    session.hamon_off()
+
+
+def measure(session, rounds, only):
+    count = session.servers
+    session.up()
+    if count > 1:
+        session.boot(1)
+        cloudstate.save(session.cloud, "1")
+        session.hamon(1)
+        session.victim_back()
+        session.delete_all()
+    session.boot(count)
+    cloudstate.save(session.cloud, "%d" % count)
+    session.hamon(count)
+    session.hamon_off()
+    rivals(session, count, rounds, only)
+    if "shipped" in only:
+        for some in sorted({1, count}):
+            session.masakari_run(some, True)
+
+
+# telling
+
+def best(runs, **wanted):
+    chosen = [run for run in runs if all(run.get(key) == value for key, value in wanted.items())]
+    return chosen
+
+
+def middle(runs, key="seconds"):
+    return statistics.median(run[key] for run in runs) if runs else None
+
+
+def rows(result):
+    """[(what, hamon, the other, ratio, required, good)] of what was measured; seconds."""
+    runs, count, found = result["runs"], result["servers"], []
+
+    def add(what, mine, other, most):
+        if mine is not None and other:
+            found.append({"what": what, "hamon": mine, "other": other, "ratio": mine / other, "most": most, "ok": mine / other <= most})
+
+    hamon = best(runs, way="hamon", servers=count)
+    loops = {}
+    for run in best(runs, way="loop", servers=count):
+        loops.setdefault((run["width"], run["named"]), []).append(run)
+    if loops:
+        chosen = min(loops.values(), key=lambda some: middle(some))
+        add("certificate -> all ACTIVE; " + label(chosen[0]), middle(hamon), middle(chosen), MAX_LOOP)
+    equal = best(runs, way="masakari", servers=count, shipped=False)
+    if equal:
+        add("the same; %s, its evacuating phase" % label(equal[0]), middle(hamon), middle(equal), MAX_MASAKARI)
+    for some, most in ((count, MAX_SHIPPED), (1, MAX_SHIPPED_ONE)):
+        add("loss -> all ACTIVE, %d server%s; Masakari as shipped" % (some, "s" if some > 1 else ""),
+            middle(best(runs, way="hamon", servers=some), "whole"),
+            middle(best(runs, way="masakari", servers=some, shipped=True), "whole"), most)
+    return found
+
+
+def tell(result):
+    print("\n  %d servers of a dead host, %d targets; seconds\n" % (result["servers"], len(TARGETS)))
+    print("    %-72s %8s %8s %7s %9s" % ("", "HAMON", "OTHER", "RATIO", "REQUIRED"))
+    for row in rows(result):
+        print("    %-72s %8.1f %8.1f %7.2f %9s   %s" % (row["what"], row["hamon"], row["other"], row["ratio"], "<= %g" % row["most"],
+                                                      "ok" if row["ok"] else "NOT"))
+    hamon = best(result["runs"], way="hamon")
+    peak = max(run["peak_kib"] for run in hamon) / 1024
+    print("\n    peak memory of hamon-evacuate %.1f MiB (< %d: %s), of hamond %.1f MiB" % (
+        peak, MAX_MIB, "ok" if peak < MAX_MIB else "NOT", max(run["hamond_kib"] for run in hamon) / 1024))
+    print("    Masakari as shipped was told of the loss at once; its own monitor takes up to a minute more")
+    print("\n  every run, in the order in which they were made:")
+    for run in result["runs"]:
+        print("    " + told(run))
+    print("\n  load of the machine %.1f on %d processors" % (os.getloadavg()[0], os.cpu_count()))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--stage", required=True)
+    parser.add_argument("--servers", type=int, default=100)
+    parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--only", default="masakari,shipped", help="which rivals besides the loop")
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    if not 1 <= options.servers <= 400 or options.rounds < 1:
+        parser.error("1 to 400 servers, and at least one round")
+
+    def end(number, _):
+        for other in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(other, signal.SIG_IGN)
+        raise Ended(128 + number)
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, end)
+    progress = lambda text: print("  " + text, file=sys.stderr if options.json else sys.stdout, flush=True)
+    try:
+        with Lab(stage=options.stage, what="tests/bench nova", wait=3600, services=cloud_module.SERVICES, hamon=HAMON,
+                 environment={"HAMON_TRACE": bench.TRACE}) as lab:
+            session = BenchNova(lab, options.servers, progress)
+            try:
+                measure(session, options.rounds, options.only.split(","))
+            except BaseException:
+                logs = os.environ.get("HAMON_LAB_LOGS")
+                if logs:
+                    session.cluster.save_logs(os.path.join(logs, "bench-nova"))
+                raise
+    except Ended as ended:
+        print("\n  interrupted: everything is taken down", file=sys.stderr)
+        return ended.args[0]
+    except LabError as error:
+        print("bench: %s" % error, file=sys.stderr)
+        return 1
+    result = {"servers": options.servers, "runs": session.runs}
+    if options.json:
+        print(json.dumps(dict(result, ratios=rows(result)), indent=1))
+    else:
+        tell(result)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
