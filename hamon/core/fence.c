@@ -14,15 +14,18 @@ static bool host_matters(const struct core *core, const struct host *host, bool 
 	*ret_movable = false;
 	for (size_t i = 0; i < core->n_instances; i++) {
 		const struct instance *inst = &core->instances[i];
+		/* Of two: what became of an instance is committed by both, or once the other is proven dead. */
+		bool waits_for_it = host->of_two && !place_committed(core, inst);
+		bool has_it = inst->place.owner == host->config.nodeid || inst->place.joint == host->config.nodeid;
 
 		if (inst->spec.deleted || !inst->has_place)
 			continue;
-		if (inst->place.owner != host->config.nodeid && inst->place.joint != host->config.nodeid)
+		if (!has_it && !waits_for_it)
 			continue;
 		if (inst->place.wish != WISH_RUNNING && (inst->place.phase == PHASE_SETTLED || inst->place.heir))
 			continue;
 		matters = true;
-		*ret_movable |= inst->place.accept_loss || placement_is_movable(core, inst);
+		*ret_movable |= !has_it || inst->place.accept_loss || placement_is_movable(core, inst);
 	}
 	return matters;
 }
@@ -212,7 +215,7 @@ void host_evaluate_lost(struct core *core, struct host *host)
 		return;
 	if (!host->fact.fence_intent)
 		intent_stage(core, host, incident);
-	else if (host_committed(core, host))
+	else if (intent_committed(core, host))
 		fence_begin(core, host);
 }
 

@@ -366,6 +366,17 @@ bool host_committed(const struct core *core, const struct host *host)
 	return core->commit && host->fact_seq <= core->commit;
 }
 
+/*
+ * The intent to fence the other of two: with that one away this host's own disk suffices. What is more than an intent may lie
+ * before it in the same term, and waits for what the fencing proves.
+ */
+bool intent_committed(const struct core *core, const struct host *host)
+{
+	return host_committed(core, host) ||
+		(host->of_two && core->commit && !host->present && !host->daemon && core->self >= 0 &&
+		 core->hosts[core->self].acked >= host->fact_seq);
+}
+
 bool place_committed(const struct core *core, const struct instance *inst)
 {
 	return core->commit && inst->has_place && inst->place_seq <= core->commit;

@@ -296,6 +296,7 @@ void record_receive(struct core *core, const struct core_message *msg);
 void ack_receive(struct core *core, const struct core_message *msg);
 bool commit_advance(struct core *core);
 bool host_committed(const struct core *core, const struct host *host);
+bool intent_committed(const struct core *core, const struct host *host);
 bool place_committed(const struct core *core, const struct instance *inst);
 
 /* terms.c: who coordinates */

@@ -7,6 +7,8 @@
 
 struct pool strings, facts, messages, cores, writes;
 uint8_t codec_poison;
+size_t hosts_n = 3;
+uint32_t fence_delay_ms;
 
 static struct spec_fact specs[GUESTS_MAX];
 

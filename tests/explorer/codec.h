@@ -9,7 +9,8 @@
 #include "hamon/core/core.h"
 #include "tests/explorer/intern.h"
 
-#define HOSTS 3
+#define HOSTS_MAX 3
+#define HOSTS hosts_n       /* three, or two with two_node: each of them may be quorate alone */
 #define GUESTS_MAX 2
 #define NOW_MS 1000000      /* of every core, whenever its turn comes */
 
@@ -34,6 +35,9 @@ struct fact_store {
 };
 
 #define FACTS_MAX 32
+
+extern size_t hosts_n;
+extern uint32_t fence_delay_ms; /* of the first host: of two, it wins */
 
 extern struct pool strings, facts, messages, cores, writes;
 

@@ -35,7 +35,7 @@ static void host_walk(struct codec *c, struct core *core, struct host *host, siz
 	ONLY(candidate, host->promised_blank, N(host->promised_blank));
 	AGE(host->snapshot_ms, 1000);
 	END(host->late_until_ms);
-	AGE(host->failed_ms, 1);
+	AGE(host->failed_ms, 1 + fence_delay_ms);
 	N(host->failed_epoch);
 	op_walk(c, &host->fence_op, op_fence(slot));
 	ONLY(host->fence_op, host->fence_epoch, N(host->fence_epoch));
@@ -57,6 +57,8 @@ static void instance_walk(struct codec *c, struct instance *inst)
 	place_walk(c, &inst->place);
 	N(inst->has_place);
 	N(inst->place_seq);
+	if (HOSTS == 2)
+		N(inst->kept);
 	for (size_t h = 0; h < HOSTS; h++) {
 		N(inst->state[h]);
 		N(inst->backing[h].verdict);
@@ -162,6 +164,12 @@ static void consensus_walk(struct codec *c, struct core *core)
 	AGE(core->report_again_ms, BEAT_MS);
 	AGE(core->host_report_again_ms, BEAT_MS);
 	N(core->own_late_offs);
+	if (HOSTS == 2) {
+		N(core->was_synced);
+		N(core->provisional);
+		N(core->strong_seq);
+		N(core->alone_seq);
+	}
 }
 
 static void core_walk(struct codec *c, struct core *core)
@@ -207,7 +215,7 @@ static void settings_fill(struct core *core)
 {
 	core->settings.start_grace_ms = START_GRACE_MS;
 	core->settings.failure_window_ms = 300000;
-	core->settings.max_failed_hosts = HOSTS; /* the brake has tests of its own: here nobody releases it */
+	core->settings.max_failed_hosts = (uint32_t)HOSTS; /* the brake has tests of its own: here nobody releases it */
 	core->settings.max_failed_share_percent = 34;
 	core->settings.beat_ms = BEAT_MS;
 	core->settings.coordinator_timeout_ms = COORDINATOR_TIMEOUT_MS;
@@ -227,12 +235,13 @@ static void config_fill(struct core *core)
 		struct host *host = &core->hosts[h];
 
 		host->configured = true;
-		host->of_two = false;
+		host->of_two = HOSTS == 2;
 		memset(&host->config, 0, sizeof(host->config));
 		host->config.nodeid = (uint32_t)h + 1;
 		text_format(host->config.name, sizeof(host->config.name), "h%zu", h + 1);
 		host->config.votes = 1;
 		host->config.fence_levels = 1;
+		host->config.fence_delay_ms = h ? 0 : fence_delay_ms;
 	}
 }
 
@@ -255,7 +264,8 @@ static void core_fill(struct core *core, int with)
 	core->n_replies = 0;
 	core->n_staged = core->n_staged_notes = core->n_verdicts = 0;
 	core->staged_strong = false;
-	core->two_node = core->provisional = core->was_synced = false;
+	core->two_node = HOSTS == 2;
+	core->provisional = core->was_synced = false;
 	core->strong_seq = core->alone_seq = 0;
 	core->now_ms = NOW_MS;
 	core->next_op = OP_STALE + 1;
@@ -269,7 +279,10 @@ static void unused_clear(struct core *core)
 		core->hosts[h].heard_ms = core->hosts[h].listed_ms = 0;
 	}
 	for (size_t i = 0; i < core->n_instances; i++)
-		core->instances[i].joint_since_ms = core->instances[i].left_ms = core->instances[i].kept = 0;
+		{
+		core->instances[i].joint_since_ms = core->instances[i].left_ms = 0;
+		core->instances[i].kept &= HOSTS == 2;
+	}
 	core->self = (int)core->settings.self - 1;
 }
 

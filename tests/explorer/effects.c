@@ -41,7 +41,7 @@ static void message_order(struct model *m, size_t from, uint32_t message)
 
 void group_change(struct model *m)
 {
-	uint8_t runs[HOSTS];
+	uint8_t runs[HOSTS_MAX];
 
 	for (size_t h = 0; h < HOSTS; h++)
 		runs[h] = m->hosts[h].run;
@@ -66,12 +66,17 @@ void view_change(struct model *m)
 {
 	for (size_t h = 0; h < HOSTS; h++) {
 		struct host_here *host = &m->hosts[h];
+		size_t n = 0;
 		uint8_t mask = 0;
 
+		for (size_t i = 0; i < HOSTS; i++) {
+			mask |= (uint8_t)(host_reaches(m, h, i) ? 1u << i : 0);
+			n += host_reaches(m, h, i);
+		}
+		host->met |= HOSTS == 2 && n == HOSTS;
+		mask |= (uint8_t)(n * 2 > HOSTS || host->met ? VIEW_QUORATE : 0);
 		if (!host_runs(m, h))
 			continue;
-		for (size_t i = 0; i < HOSTS; i++)
-			mask |= (uint8_t)(host_reaches(m, h, i) ? 1u << i : 0);
 		if (mask == host->view)
 			continue;
 		host->view = mask;
@@ -138,10 +143,13 @@ void helpers_stop(struct host_here *host, struct model *m)
 	bool late = m->faults[FAULT_LATE] < options.faults[FAULT_LATE];
 
 	for (size_t t = 0; t < HOSTS; t++) {
-		if (host->fencing[t] == FENCING_SENT && !m->orphan_ms[t])
+		if (host->fencing[t] == FENCING_SENT && !m->orphan_ms[t]) {
 			m->orphan_ms[t] = 1;
+			m->orphan_term[t] = host->fencing_term[t];
+		}
 		host->fencing_late[t] |= late && host->fencing[t] == FENCING_READS_OFF;
 		host->fencing[t] = FENCING_NONE;
+		host->fencing_term[t] = 0;
 	}
 	for (size_t g = 0; g < options.guests; g++) {
 		struct guest_here *here = &host->guests[g];
@@ -182,6 +190,8 @@ static void act_take(struct model *m, size_t h, const struct act *act)
 	case ACT_FENCE:
 		oracle_fence(m, h, act->about);
 		host->fencing[act->about] = FENCING_SENT;
+		if (HOSTS == 2)
+			host->fencing_term[act->about] = (uint8_t)(core_info(host->core)->promised >> 16);
 		break;
 	case ACT_START:
 		oracle_start(m, h, act->about);

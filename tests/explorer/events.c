@@ -77,7 +77,7 @@ static void run_watch(uint64_t arg)
 
 static void run_start(uint64_t arg)
 {
-	struct core_host_config configs[HOSTS];
+	struct core_host_config configs[HOSTS_MAX];
 	struct core_event event = { .type = EV_CONFIG };
 
 	core_blank(scratch, arg & 255, (uint32_t)(arg >> 8) & 255);
@@ -89,6 +89,8 @@ static void run_start(uint64_t arg)
 	}
 	event.config.n = HOSTS;
 	event.config.hosts = configs;
+	event.config.two_node = HOSTS == 2;
+	configs[0].fence_delay_ms = fence_delay_ms;
 	event_run(&event);
 	run_host_report(false, (uint32_t)(arg >> 16));
 }
@@ -118,7 +120,7 @@ static void run_loaded(uint64_t arg)
 static void run_members(uint64_t arg)
 {
 	struct core_event event = { .type = EV_MEMBERS };
-	struct core_member members[HOSTS];
+	struct core_member members[HOSTS_MAX];
 	bool joined = false;
 
 	for (size_t h = 0; h < HOSTS; h++) {
@@ -146,14 +148,14 @@ static void run_message(uint64_t arg)
 
 static void run_quorum(uint64_t arg)
 {
-	uint32_t nodes[HOSTS];
+	uint32_t nodes[HOSTS_MAX];
 	struct core_event event = { .type = EV_QUORUM };
 
 	for (size_t h = 0; h < HOSTS; h++)
 		if (arg & 1u << h)
 			nodes[event.quorum.n++] = (uint32_t)h + 1;
 	event.quorum.nodeids = nodes;
-	event.quorum.quorate = event.quorum.n * 2 > HOSTS;
+	event.quorum.quorate = arg & VIEW_QUORATE;
 	event_run(&event);
 }
 

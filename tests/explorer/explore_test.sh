@@ -27,6 +27,11 @@ check "a crash, and a daemon's death" "$(run --returns 0)"
 check "timers overtake, one channel is slow" "$(run --kills 0 --returns 0 --early 2 --slow 1)"
 check "a daemon dies while helpers work" "$(run --returns 0 --waits 1 --late 1)"
 check "starts past hamon" "$(run --kills 0 --by-hand 1)"
+pair=$(run --hosts 2 --kills 0)
+check "two nodes" "$pair"
+poisoned=$(run --hosts 2 --kills 0 --poison)
+[ "$pair" = "$poisoned" ] || { failed=1; echo "two nodes: what a core does not remember matters: $poisoned"; }
+check "two nodes that lose each other" "$(run --hosts 2 --crashes 0 --kills 0 --cuts 1)"
 check "every order: a host dies, a start fails" "$(run --all-orders --kills 0 --returns 0 --start-failures 1)"
 # With more hosts in it, every order of everything only goes so deep in a moment.
 shallow=$(run --all-orders --depth 8)

@@ -12,7 +12,7 @@ static bool json, verbose;
 static size_t quiet_from;
 static bool has_quiet;
 
-enum { OPT_FAULT = 1000, OPT_HOSTS = 2000, OPT_INSTANCES, OPT_OWNER, OPT_DEPTH, OPT_STATES, OPT_SECONDS, OPT_LAG,
+enum { OPT_FAULT = 1000, OPT_HOSTS = 2000, OPT_FENCE_DELAY, OPT_INSTANCES, OPT_OWNER, OPT_DEPTH, OPT_STATES, OPT_SECONDS, OPT_LAG,
 	OPT_NO_REDUCE, OPT_BATCH, OPT_ALL_ORDERS, OPT_REPLAY, OPT_DEEPEST, OPT_OUT, OPT_JSON, OPT_VERBOSE, OPT_POISON, OPT_HELP };
 
 static const struct option long_options[] = {
@@ -29,6 +29,7 @@ static const struct option long_options[] = {
 	{ "slow", required_argument, NULL, OPT_FAULT + FAULT_SLOW },
 	{ "all-orders", no_argument, NULL, OPT_ALL_ORDERS },
 	{ "hosts", required_argument, NULL, OPT_HOSTS },
+	{ "fence-delay", required_argument, NULL, OPT_FENCE_DELAY },
 	{ "instances", required_argument, NULL, OPT_INSTANCES },
 	{ "owner", required_argument, NULL, OPT_OWNER },
 	{ "depth", required_argument, NULL, OPT_DEPTH },
@@ -50,7 +51,7 @@ static const struct option long_options[] = {
 static void usage(FILE *to)
 {
 	fputs(
-"usage: explore [--depth N] [--instances 1|2] [--owner H] [bounds] [--json] [--replay FILE]\n"
+"usage: explore [--depth N] [--hosts 2|3] [--instances 1|2] [--owner H] [bounds] [--json] [--replay FILE]\n"
 "\n"
 "Every state that three cores of hamon can reach from a healthy cluster, within bounds, is visited once. In each, the\n"
 "truth is checked; from each, a run without faults must end every incident. Exit 1 on a violation, 0 otherwise.\n"
@@ -78,7 +79,8 @@ static void usage(FILE *to)
 "  --batch             a write completes together with all that wait behind it\n"
 "  --no-reduce         also visit states that differ only by a message that changes nothing\n"
 "\n"
-"  --hosts 3           there are three\n"
+"  --hosts N           3, or 2 with two_node: the one that is left may decide alone (3)\n"
+"  --fence-delay MS    before the first host is fenced: of two, it wins (0)\n"
 "  --instances N       1 or 2 instances, on one host (1)\n"
 "  --owner H           the host that runs them at first: 1 (which coordinates), 2 or 3 (1)\n"
 "  --replay FILE       take the moves of a violation again, and tell them\n"
@@ -110,7 +112,12 @@ static bool option_take(int opt)
 	}
 	switch (opt) {
 	case OPT_HOSTS:
-		number_take(optarg, HOSTS, HOSTS);
+		hosts_n = number_take(optarg, 2, HOSTS_MAX);
+		if (options.owner >= HOSTS)
+			options.owner = 0;
+		return true;
+	case OPT_FENCE_DELAY:
+		fence_delay_ms = (uint32_t)number_take(optarg, 0, 60000);
 		return true;
 	case OPT_INSTANCES:
 		options.guests = number_take(optarg, 1, GUESTS_MAX);
@@ -247,7 +254,7 @@ static int replay_run(void)
 
 static void json_print(const struct search_result *r)
 {
-	printf("{\"hosts\":%d,\"instances\":%zu,\"owner\":%zu,\"bounds\":{", HOSTS, options.guests, options.owner + 1);
+	printf("{\"hosts\":%zu,\"instances\":%zu,\"owner\":%zu,\"bounds\":{", HOSTS, options.guests, options.owner + 1);
 	for (size_t i = 0; i < FAULTS; i++)
 		printf("\"%s\":%u,", fault_name(i), options.faults[i]);
 	printf("\"all-orders\":%s,\"depth\":%zu,\"lag\":%zu},", options.all_orders ? "true" : "false", bounds.depth, options.lag);
@@ -261,7 +268,7 @@ static void json_print(const struct search_result *r)
 
 static void text_print(const struct search_result *r)
 {
-	printf("%d hosts, %zu instance%s on h%zu; a path may have:", HOSTS, options.guests, options.guests > 1 ? "s" : "",
+	printf("%zu hosts, %zu instance%s on h%zu; a path may have:", HOSTS, options.guests, options.guests > 1 ? "s" : "",
 	       options.owner + 1);
 	for (size_t i = 0; i < FAULTS; i++)
 		if (options.faults[i])

@@ -95,7 +95,7 @@ static void power_off(struct model *m, size_t h, size_t lost, size_t durable)
 		if (i != h && host_runs(m, i) && host_reaches(m, h, i))
 			inbox_lose(&m->hosts[i], message_is_from, h, lost);
 	daemon_end(m, h, durable);
-	host->power = host->cut = false;
+	host->power = host->cut = host->met = false;
 	for (size_t g = 0; g < options.guests; g++) {
 		host->guests[g].qemu = host->guests[g].job = 0;
 		host->guests[g].stop_reason = STOP_NONE;
@@ -151,6 +151,7 @@ static void pass(struct model *m)
 			m->down_passes++;
 			break;
 		}
+	m->alone_passes += model_one_waits(m) && m->alone_passes < ALONE_PASSES_MAX;
 	orphans_age(m, ms);
 	for (size_t h = 0; h < HOSTS; h++)
 		if (host_runs(m, h))
@@ -162,7 +163,7 @@ static void fence_off(struct model *m, size_t h, size_t target)
 	m->hosts[h].fencing[target] = FENCING_READS_OFF;
 	if (!m->hosts[target].power)
 		return;
-	oracle_off(m, target);
+	oracle_off(m, target, m->hosts[h].fencing_term[target]);
 	power_off(m, target, 0, 0);
 }
 
@@ -212,11 +213,11 @@ static void helper_told(struct model *m, const struct move *move)
 
 	switch (move->kind) {
 	case MOVE_FENCE_TOLD:
-		host->fencing[about] = FENCING_NONE;
+		host->fencing[about] = host->fencing_term[about] = FENCING_NONE;
 		host_step(m, h, STEP_FENCED, about | FLAG_OK);
 		break;
 	case MOVE_FENCE_FAIL:
-		host->fencing[about] = FENCING_NONE;
+		host->fencing[about] = host->fencing_term[about] = FENCING_NONE;
 		host_step(m, h, STEP_FENCED, about);
 		break;
 	case MOVE_START_TOLD:
@@ -343,9 +344,11 @@ static void move_take(struct model *m, const struct move *move)
 	case MOVE_ORPHAN_OFF:
 	case MOVE_ORPHAN_NEVER:
 		m->orphan_ms[h] = 0;
+		if (move->kind == MOVE_ORPHAN_OFF && host->power)
+			oracle_off(m, h, m->orphan_term[h]);
+		m->orphan_term[h] = 0;
 		if (move->kind == MOVE_ORPHAN_NEVER || !host->power)
 			break;
-		oracle_off(m, h);
 		power_off(m, h, 0, 0);
 		break;
 	case MOVE_HEAL:
@@ -443,6 +446,8 @@ bool model_apply(struct model *m, const struct move *move)
 	fault_count(m, (enum move_kind)move->kind);
 	move_take(m, move);
 	late_end(m);
+	if (m->alone_passes && !model_one_waits(m))
+		m->alone_passes = 0;
 	if (options.reduce)
 		idle_take(m);
 	oracle_check(m);

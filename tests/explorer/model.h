@@ -1,5 +1,5 @@
 /*
- * The world of the search: three hosts and what may happen to them next. It has no clock of its own and draws nothing: every
+ * The world of the search: three hosts, or two, and what may happen to them next. It has no clock of its own and draws nothing: every
  * thing that may happen is a move, and the search takes all of them. Contents (cores, messages, stores) are numbers.
  */
 #ifndef HAMON_TESTS_EXPLORER_MODEL_H
@@ -11,6 +11,7 @@
 #define WRITES_MAX 16
 #define VIEWS_MAX 6
 #define MOVES_MAX 256
+#define ALONE_PASSES_MAX 12
 #define DOWN_PASSES_MAX 3 /* a service manager starts a dead daemon again within so many deadlines of the others */
 
 enum job {
@@ -42,9 +43,11 @@ struct host_here {
 	uint32_t core, store, group; /* group: the last marker in its order of messages */
 	uint8_t power, cut, boot, run;
 	uint8_t loaded, watched;     /* its store was read, its first list of guests is out */
+	uint8_t met;                 /* of two: its corosync has seen the other since it booted (wait_for_all) */
 	uint8_t view;                /* the last one on its way from the quorum service */
 	uint8_t n_views, views[VIEWS_MAX];
-	uint8_t fencing[HOSTS], fencing_late[HOSTS];
+	uint8_t fencing[HOSTS_MAX], fencing_late[HOSTS_MAX];
+	uint8_t fencing_term[HOSTS_MAX]; /* of two: in which term it was ordered */
 	struct guest_here guests[GUESTS_MAX];
 	uint8_t n_inbox, n_writes;
 	/* Only so many of these mean something. */
@@ -78,15 +81,18 @@ enum fault {
 };
 
 struct model {
-	struct host_here hosts[HOSTS];
+	struct host_here hosts[HOSTS_MAX];
 	uint32_t slow;               /* channels that are: bit channel * HOSTS + host */
+	uint8_t alone_passes;        /* of two: how often time has passed while one waits for the other */
 	uint8_t down_passes;         /* how often time has passed since a daemon died that was not started again */
-	uint16_t orphan_ms[HOSTS];   /* since whoever sent an `off` to this host is gone; it may still arrive. 0: none */
+	uint16_t orphan_ms[HOSTS_MAX];   /* since whoever sent an `off` to this host is gone; it may still arrive. 0: none */
+	uint8_t orphan_term[HOSTS_MAX];
 	uint8_t faults[FAULTS];      /* how many of each so far */
 	/* The truth of the past, for the oracle. */
 	uint8_t lasting[GUESTS_MAX]; /* the highest generation that was ever durable on a majority */
 	uint8_t granted[GUESTS_MAX]; /* the highest generation that a gate let through, and whose */
 	uint8_t granted_to[GUESTS_MAX];
+	uint8_t common_term;         /* of two: the last one that both had promised when it was opened */
 };
 
 enum move_kind {
@@ -158,6 +164,8 @@ size_t model_moves(const struct model *m, struct move moves[MOVES_MAX]);
 bool model_quiet_move(const struct model *m, struct move *ret);
 /* False when the move is beyond a bound (a host is too far behind). */
 bool model_apply(struct model *m, const struct move *move);
+/* Of two hosts that do not reach each other one cannot decide alone. */
+bool model_one_waits(const struct model *m);
 /* Nothing is under way. */
 bool model_rests(const struct model *m);
 /* Every instance runs once, where it belongs, and every incident is closed; or why not. */
@@ -172,10 +180,10 @@ void model_start_guests(struct model *m);
 /* oracle.c: after a move, and before an effect. They set model_wrong. */
 void oracle_check(struct model *m);
 void oracle_fence(const struct model *m, size_t host, size_t target);
-void oracle_off(const struct model *m, size_t target);
+void oracle_off(const struct model *m, size_t target, uint64_t term);
 void oracle_start(struct model *m, size_t host, size_t guest);
 void oracle_gate(struct model *m, size_t host, size_t guest);
-void oracle_send(const struct model *m, size_t host, uint32_t message);
+void oracle_send(struct model *m, size_t host, uint32_t message);
 void violation(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* How many messages of a host are in the order and taken by nobody but, perhaps, itself: a crash may lose them. */

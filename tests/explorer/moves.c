@@ -155,6 +155,8 @@ static bool may_pass(const struct model *m)
 {
 	uint64_t least = UINT64_MAX;
 
+	if (m->alone_passes >= ALONE_PASSES_MAX)
+		return false;
 	for (size_t h = 0; h < HOSTS; h++)
 		if (host_runs(m, h) && core_info(m->hosts[h].core)->deadline_ms < least)
 			least = core_info(m->hosts[h].core)->deadline_ms;
@@ -272,6 +274,27 @@ size_t model_moves(const struct model *m, struct move moves[MOVES_MAX])
 	return list.n;
 }
 
+/*
+ * Of two hosts that do not reach each other one decides alone, if it was there when they parted and its daemon has not ended since. Another
+ * waits: it has met nobody, or does not know what the other knows.
+ */
+bool model_one_waits(const struct model *m)
+{
+	for (size_t h = 0; HOSTS == 2 && !host_reaches(m, 0, 1) && h < HOSTS; h++)
+		if (host_runs(m, h) && !core_info(m->hosts[h].core)->synced)
+			return true;
+	return false;
+}
+
+/* The one that is left has not waited for so long that nothing comes of more. */
+static bool alone_copes(const struct model *m)
+{
+	for (size_t h = 0; HOSTS == 2 && h < HOSTS; h++)
+		if (host_runs(m, h) && m->hosts[h].met && m->alone_passes < ALONE_PASSES_MAX)
+			return true;
+	return false;
+}
+
 /* Power and network come back where too few hosts are left to decide anything, or one is alone. */
 static bool repair_move(const struct model *m, struct move *ret)
 {
@@ -283,7 +306,7 @@ static bool repair_move(const struct model *m, struct move *ret)
 		if (m->hosts[h].cut)
 			return true;
 	}
-	for (size_t h = 0; h < HOSTS && powered * 2 <= HOSTS; h++) {
+	for (size_t h = 0; h < HOSTS && powered * 2 <= HOSTS && !alone_copes(m); h++) {
 		*ret = (struct move){ .kind = MOVE_RETURN, .host = (uint8_t)h };
 		if (!m->hosts[h].power)
 			return true;

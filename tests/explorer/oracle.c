@@ -103,13 +103,24 @@ void oracle_check(struct model *m)
 
 /* --- before an effect --- */
 
+/* On enough disks: of two hosts each may act by what is on its own, for more than an intent once the other is proven dead. */
+static bool suffices(size_t n, bool own)
+{
+	return HOSTS == 2 ? own : n * 2 > HOSTS;
+}
+
+static bool place_is_on(const struct model *m, size_t host, size_t guest, struct fact_version version)
+{
+	return store_info(m->hosts[host].store)->place[guest].known &&
+		at_least(store_info(m->hosts[host].store)->place[guest].version, version);
+}
+
 static size_t places_durable(const struct model *m, size_t guest, struct fact_version version)
 {
 	size_t n = 0;
 
 	for (size_t h = 0; h < HOSTS; h++)
-		n += store_info(m->hosts[h].store)->place[guest].known &&
-			at_least(store_info(m->hosts[h].store)->place[guest].version, version);
+		n += place_is_on(m, h, guest, version);
 	return n;
 }
 
@@ -120,28 +131,36 @@ void oracle_fence(const struct model *m, size_t host, size_t target)
 
 	for (size_t h = 0; h < HOSTS; h++)
 		n += at_least(store_info(m->hosts[h].store)->host_version[target], version);
-	if (n * 2 <= HOSTS)
-		violation("h%zu fences h%zu, and its intent is on the disks of %zu of %d hosts", host + 1, target + 1, n, HOSTS);
+	if (!suffices(n, at_least(store_info(m->hosts[host].store)->host_version[target], version)))
+		violation("h%zu fences h%zu, and its intent is on the disks of %zu of %zu hosts", host + 1, target + 1, n, HOSTS);
 }
 
-/* An `off` is for a boot that is lost: one that was admitted since is not to be hit by it, however late it comes. */
-void oracle_off(const struct model *m, size_t target)
+/*
+ * An `off` is for a boot that is lost: one that was admitted since is not to be hit by it, however late it comes. Of two hosts the facts
+ * of the one that ordered it may have lost to the other's, by which that was never lost: only what was decided since they met counts.
+ */
+void oracle_off(const struct model *m, size_t target, uint64_t term)
 {
 	size_t n = 0;
 
-	for (size_t h = 0; h < HOSTS; h++)
-		n += store_info(m->hosts[h].store)->admitted_boot[target] == m->hosts[target].boot;
+	for (size_t h = 0; h < HOSTS; h++) {
+		const struct store_info *info = store_info(m->hosts[h].store);
+
+		n += info->admitted_boot[target] == m->hosts[target].boot &&
+			(HOSTS != 2 || (m->common_term > term && info->host_version[target].term >> 16 >= m->common_term));
+	}
 	if (n * 2 > HOSTS)
-		violation("an off hits h%zu in boot %u, which is admitted on the disks of %zu of %d hosts", target + 1,
+		violation("an off hits h%zu in boot %u, which is admitted on the disks of %zu of %zu hosts", target + 1,
 			  m->hosts[target].boot, n, HOSTS);
 }
 
 void oracle_start(struct model *m, size_t host, size_t guest)
 {
-	size_t n = places_durable(m, guest, core_info(m->hosts[host].core)->place[guest].version);
+	struct fact_version version = core_info(m->hosts[host].core)->place[guest].version;
+	size_t n = places_durable(m, guest, version);
 
-	if (n * 2 <= HOSTS)
-		violation("h%zu begins to start vm%zu, and its assignment is on the disks of %zu of %d hosts", host + 1,
+	if (!suffices(n, place_is_on(m, host, guest, version)))
+		violation("h%zu begins to start vm%zu, and its assignment is on the disks of %zu of %zu hosts", host + 1,
 			  guest + 1, n, HOSTS);
 }
 
@@ -152,8 +171,8 @@ void oracle_gate(struct model *m, size_t host, size_t guest)
 	uint32_t generation = info->place[guest].generation;
 	size_t n = places_durable(m, guest, info->place[guest].version);
 
-	if (n * 2 <= HOSTS)
-		violation("the gate of h%zu lets vm%zu start, and that is on the disks of %zu of %d hosts", host + 1, guest + 1,
+	if (!suffices(n, place_is_on(m, host, guest, info->place[guest].version)))
+		violation("the gate of h%zu lets vm%zu start, and that is on the disks of %zu of %zu hosts", host + 1, guest + 1,
 			  n, HOSTS);
 	if (info->place[guest].owner != host + 1)
 		violation("the gate of h%zu lets vm%zu start, which belongs to h%u", host + 1, guest + 1,
@@ -172,7 +191,7 @@ void oracle_gate(struct model *m, size_t host, size_t guest)
  * Who gives an instance back has it no more. Who opens a term has been promised it by a majority, on their disks, and forgets
  * nothing that was durable on one.
  */
-void oracle_send(const struct model *m, size_t host, uint32_t message)
+void oracle_send(struct model *m, size_t host, uint32_t message)
 {
 	const struct message_info *info = message_info(message);
 	size_t n = 0, above = 0;
@@ -190,12 +209,20 @@ void oracle_send(const struct model *m, size_t host, uint32_t message)
 		n += store_info(m->hosts[h].store)->promised >= info->term;
 		above += store_info(m->hosts[h].store)->promised > info->term;
 	}
-	if (n * 2 <= HOSTS)
-		violation("h%zu opens term %llu, and %zu of %d hosts have promised it on their disks", host + 1,
+	if (HOSTS == 2 && n == HOSTS)
+		m->common_term = (uint8_t)(info->term >> 16);
+	if (!suffices(n, store_info(m->hosts[host].store)->promised >= info->term))
+		violation("h%zu opens term %llu, and %zu of %zu hosts have promised it on their disks", host + 1,
 			  (unsigned long long)(info->term >> 16), n, HOSTS);
 	/* A term that a majority has left behind may be opened late: nobody will acknowledge it. */
 	for (size_t g = 0; g < options.guests && above * 2 <= HOSTS; g++)
 		if (info->generation[g] < m->lasting[g])
 			violation("h%zu opens term %llu with generation %u of vm%zu, and generation %u was durable on a majority",
 				  host + 1, (unsigned long long)(info->term >> 16), info->generation[g], g + 1, m->lasting[g]);
+	/* What one of two let start was committed, by both or by itself alone. */
+	for (size_t g = 0; HOSTS == 2 && g < options.guests && !above; g++)
+		if (info->generation[g] < m->granted[g])
+			violation("h%zu opens term %llu with generation %u of vm%zu, and generation %u was started by h%u",
+				  host + 1, (unsigned long long)(info->term >> 16), info->generation[g], g + 1, m->granted[g],
+				  m->granted_to[g]);
 }

@@ -57,7 +57,7 @@ void step_free(void)
 	codec_free();
 }
 
-uint32_t marker_make(unsigned int mask, const uint8_t runs[HOSTS])
+uint32_t marker_make(unsigned int mask, const uint8_t runs[HOSTS_MAX])
 {
 	uint32_t marker = UINT32_C(1) << 31 | mask;
 

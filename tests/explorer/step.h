@@ -13,7 +13,7 @@
 enum step_kind {
 	STEP_START,     /* a new process: arg = host | boot << 8 | run << 16 */
 	STEP_LOADED,    /* arg: number of a store */
-	STEP_QUORUM,    /* arg: mask of hosts */
+	STEP_QUORUM,    /* arg: mask of hosts | VIEW_QUORATE */
 	STEP_MEMBERS,   /* arg: a marker of the group, see marker_make() */
 	STEP_MESSAGE,   /* arg: number of a message */
 	STEP_TICK,      /* arg: ms that passed */
@@ -27,6 +27,8 @@ enum step_kind {
 	STEP_INSPECTED, /* arg: guest | flags */
 	STEP_STOPPED,   /* arg: guest | what it is here << 8 | flags */
 };
+
+#define VIEW_QUORATE 0x80
 
 #define FLAG_OK UINT64_C(0x10000)
 #define FLAG_STALE UINT64_C(0x20000) /* of an operation that nobody waits for any more */
@@ -59,9 +61,9 @@ struct core_info {
 	uint8_t opens, leads;   /* its opening record is on its way; it is committed: this core coordinates */
 	uint8_t synced;
 	uint8_t all_committed, incidents_closed;
-	uint8_t host_state[HOSTS];
-	uint8_t dead_boot[HOSTS]; /* the boot that it holds for proven dead, or 0 */
-	struct fact_version host_version[HOSTS];
+	uint8_t host_state[HOSTS_MAX];
+	uint8_t dead_boot[HOSTS_MAX]; /* the boot that it holds for proven dead, or 0 */
+	struct fact_version host_version[HOSTS_MAX];
 	struct {
 		uint8_t known, owner, phase, wish, committed, released;
 		uint32_t generation;
@@ -72,8 +74,8 @@ struct core_info {
 /* What is durable on one host. */
 struct store_info {
 	uint64_t promised, facts_term;
-	uint8_t admitted_boot[HOSTS]; /* the boot that is admitted and not to be fenced, or 0 */
-	struct fact_version host_version[HOSTS];
+	uint8_t admitted_boot[HOSTS_MAX]; /* the boot that is admitted and not to be fenced, or 0 */
+	struct fact_version host_version[HOSTS_MAX];
 	struct {
 		uint8_t known, owner;
 		uint32_t generation;
@@ -101,7 +103,7 @@ const struct core_info *core_info(uint32_t core);
 const struct message_info *message_info(uint32_t message);
 
 /* The group as told to all at one point of the order of messages: who runs a daemon, and which run of it. */
-uint32_t marker_make(unsigned int mask, const uint8_t runs[HOSTS]);
+uint32_t marker_make(unsigned int mask, const uint8_t runs[HOSTS_MAX]);
 unsigned int marker_mask(uint32_t marker);
 
 /* Stores: 0 is an empty one. */

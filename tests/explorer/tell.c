@@ -141,7 +141,8 @@ void tell_note(size_t host, const char *text)
 
 static void options_print(FILE *out)
 {
-	fprintf(out, "options --instances %zu --owner %zu --lag %zu", options.guests, options.owner + 1, options.lag);
+	fprintf(out, "options --hosts %zu --fence-delay %u --instances %zu --owner %zu --lag %zu", HOSTS,
+		fence_delay_ms, options.guests, options.owner + 1, options.lag);
 	for (size_t i = 0; i < FAULTS; i++)
 		fprintf(out, " --%s %u", fault_names[i], options.faults[i]);
 	fprintf(out, "%s%s%s\n", options.reduce ? "" : " --no-reduce", options.batch ? " --batch" : "",

@@ -140,6 +140,33 @@ static void alone_nothing_counts_before_its_mark_is_on_the_disk(void)
 	alone_end();
 }
 
+/* What became of an instance was not committed by both when the other went: only its death makes it count, so it is fenced for that. */
+static void alone_the_other_is_fenced_for_what_waits_for_it(void)
+{
+	struct instance_report report = { .state = INSTANCE_RUNNING, .defined = true };
+	uint64_t term;
+
+	pair_begin();
+	facts.place.owner = facts.place.home = 1;
+	hear_report(1, facts.hosts[0].boot_id, false, INSTANCE_RUNNING);
+	term = lead(&facts);
+	hear_beat(1, true, term);
+	report.spec = facts.spec;
+	strcpy(report.spec.uuid, "00000000-0000-4000-8000-000000000002");
+	strcpy(report.spec.name, "vm2");
+	hear(&(struct core_message){ .type = MSG_REPORT, .from = 1, .n_reports = 1, .reports = &report });
+	persisted();
+	alone_present(true, 1, both);
+	for (int i = 0; i < 4 && !count(ACT_FENCE); i++) {
+		persisted();
+		elapse(100);
+	}
+	CHECK_INT(host_now(2).state, HOST_LOST);
+	CHECK(host_now(2).fence_intent);
+	CHECK_INT(count(ACT_FENCE), 1);
+	alone_end();
+}
+
 int main(void)
 {
 	RUN(who_leaves_out_of_quarantine_is_not_proven_dead);
@@ -147,5 +174,6 @@ int main(void)
 	RUN(who_opens_gives_way_to_a_higher_promise);
 	RUN(facts_of_both_are_made_to_fit);
 	RUN(alone_nothing_counts_before_its_mark_is_on_the_disk);
+	RUN(alone_the_other_is_fenced_for_what_waits_for_it);
 	return 0;
 }
