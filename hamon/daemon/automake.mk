@@ -13,3 +13,9 @@ hamond_LDADD = libhamon_core.a libhamon_io.a libhamon_control.a libhamon_config.
 check_PROGRAMS += tests/unit/pace_test
 TESTS += tests/unit/pace_test
 tests_unit_pace_test_SOURCES = tests/unit/pace_test.c hamon/daemon/pace.c hamon/daemon/pace.h
+
+check_PROGRAMS += tests/unit/daemon_starts_test
+TESTS += tests/unit/daemon_starts_test
+tests_unit_daemon_starts_test_SOURCES = tests/unit/daemon_starts_test.c hamon/daemon/starts.c hamon/daemon/pace.c hamon/daemon/daemon.h
+tests_unit_daemon_starts_test_CPPFLAGS = $(hamond_CPPFLAGS)
+tests_unit_daemon_starts_test_LDADD = libhamon_common.a $(JSON_LIBS)
