@@ -245,6 +245,8 @@ int main(int argc, char **argv)
 		result_tell(result);
 		return 0;
 	}
+	if (req.has_nova && *req.nova.fault_points)
+		report_faults(req.nova.fault_points, *req.name ? req.name : req.nova.self);
 	rc = request_run(&req, &paths);
 	request_free(&req);
 	return rc;

@@ -10,11 +10,20 @@
 #include <json-c/json.h>
 
 #include "evacuate/report.h"
+#include "hamon/common/faultfile.h"
 #include "hamon/common/json.h"
 
 /* What the handler writes: complete before the timer is set, as a handler cannot format. */
 static char *expired_text;
 static size_t expired_len;
+
+static const char *faults_of;
+
+void report_faults(const char *path, const char *what)
+{
+	fault_arm(path);
+	faults_of = what;
+}
 
 void report_line(struct json_object *obj)
 {
@@ -32,6 +41,12 @@ void report_progress(const char *op, const char *phase, const char *detail)
 	json_put_string(obj, "detail", detail);
 	report_line(obj);
 	json_object_put(obj);
+	if (faults_of) {
+		char where[64];
+
+		snprintf(where, sizeof(where), "helper-%.50s", phase);
+		fault_point(where, faults_of);
+	}
 }
 
 void report_failure(struct json_object *result, const char *error_class, const char *fmt, ...)

@@ -11,6 +11,9 @@
 /* One line on stdout; ends the process when nobody reads any more. */
 void report_line(struct json_object *obj);
 
+/* From now on each phase that is told is a fault point "helper-PHASE WHAT" (hamon/common/faultfile.h). Borrowed. */
+void report_faults(const char *path, const char *what);
+
 /* {"type":"progress","op":..,"phase":..,"detail":..} */
 void report_progress(const char *op, const char *phase, const char *detail);
 

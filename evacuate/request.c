@@ -249,6 +249,8 @@ static int nova_fields_take(struct json_object *obj, struct request_nova *nova, 
 	if (!rc && !host_is_valid(nova->self))
 		rc = wrong(error, "field \"self\": expected this host's name in Nova");
 	if (!rc)
+		rc = string_take(obj, "fault_points", "", &nova->fault_points, error);
+	if (!rc)
 		rc = hosts_take(obj, "dead", nova->dead, &nova->n_dead, error);
 	if (!rc)
 		rc = select_take(obj, nova, error);

@@ -64,6 +64,7 @@ struct request_nova {
 	uint64_t within_ms;              /* servers: all of it */
 	size_t n_hosts;
 	const char *hosts[REQUEST_DEAD_MAX]; /* servers: Nova's names of the hosts whose servers are wanted */
+	const char *fault_points;        /* a file, in tests; else "" */
 	struct json_object *environment; /* the OS_* variables of who asks; NULL: those of this process */
 };
 

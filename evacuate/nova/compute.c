@@ -414,11 +414,23 @@ static bool service_put(struct compute *compute, const struct nova_service *serv
 	return change(compute, (struct call){ .method = "PUT", .path = path, .body = body });
 }
 
-bool compute_service_force_down(struct compute *compute, const struct nova_service *service, bool down)
+bool compute_service_take_down(struct compute *compute, const struct nova_service *service, const char *mark)
 {
 	struct json_object *body = json_object_new_object();
 
-	json_put_bool(body, "forced_down", down);
+	json_put_bool(body, "forced_down", true);
+	if (mark) {
+		json_put_string(body, "status", "disabled");
+		json_put_string(body, "disabled_reason", mark);
+	}
+	return service_put(compute, service, body);
+}
+
+bool compute_service_force_up(struct compute *compute, const struct nova_service *service)
+{
+	struct json_object *body = json_object_new_object();
+
+	json_put_bool(body, "forced_down", false);
 	return service_put(compute, service, body);
 }
 
@@ -427,7 +439,8 @@ bool compute_service_disable(struct compute *compute, const struct nova_service 
 	struct json_object *body = json_object_new_object();
 
 	json_put_string(body, "status", "disabled");
-	json_put_string(body, "disabled_reason", reason);
+	if (*reason)
+		json_put_string(body, "disabled_reason", reason);
 	return service_put(compute, service, body);
 }
 

@@ -57,8 +57,14 @@ bool compute_service_get(struct compute *compute, const char *host, struct nova_
 bool compute_evacuations_get(struct compute *compute, const char *uuid, const char *source,
 			     struct nova_migrations *ret);
 
-bool compute_service_force_down(struct compute *compute, const struct nova_service *service, bool down);
-bool compute_service_disable(struct compute *compute, const struct nova_service *service, const char *reason);
+/*
+ * Forces the service down, and disables it with that mark as its reason (not with mark NULL): one request, which Nova writes at once,
+ * so there is no moment in which nobody could tell whose doing it is. To disable a service that Nova believes up takes a minute; one that
+ * is forced down by the same request is not asked.
+ */
+bool compute_service_take_down(struct compute *compute, const struct nova_service *service, const char *mark);
+bool compute_service_force_up(struct compute *compute, const struct nova_service *service);
+bool compute_service_disable(struct compute *compute, const struct nova_service *service, const char *reason); /* "" for none */
 bool compute_service_enable(struct compute *compute, const struct nova_service *service);
 
 /* Never repeated. */

@@ -35,15 +35,24 @@ static bool evacuations_ended(struct compute *compute, const char *host, struct 
 	return !n;
 }
 
-static void service_enable(struct compute *compute, const struct nova_service *service, struct json_object *result)
+static void service_enable(struct compute *compute, const struct nova_service *service, const char *op,
+			   struct json_object *result)
 {
 	if (!evacuations_ended(compute, service->host, result))
 		return;
-	if (service->forced_down && !compute_service_force_down(compute, service, false)) {
+	if (service->forced_down && !compute_service_force_up(compute, service)) {
 		nova_result_fail(compute, result);
 		if (compute->failure.status == 400)
 			report_failure(result, "busy", "%s; nova-compute of this host must be restarted, or has not cleaned up yet "
 				       "what was evacuated from it", compute->failure.text);
+		return;
+	}
+	report_progress(op, "forced-up", service->host);
+	if (!strncmp(service->reason, NOVA_MARK_KEEPING, strlen(NOVA_MARK_KEEPING))) {
+		if (compute_service_disable(compute, service, service->reason + strlen(NOVA_MARK_KEEPING)))
+			end(result, "left", "nova-compute of this host was disabled by somebody else before hamon evacuated it: it is so again");
+		else
+			nova_result_fail(compute, result);
 		return;
 	}
 	if (!compute_service_enable(compute, service)) {
@@ -53,7 +62,7 @@ static void service_enable(struct compute *compute, const struct nova_service *s
 	end(result, "enabled-again", "nova-compute of this host takes instances again");
 }
 
-static void service_return(struct compute *compute, const char *self, struct json_object *result)
+static void service_return(struct compute *compute, const char *self, const char *op, struct json_object *result)
 {
 	struct nova_service service;
 	bool ours;
@@ -64,7 +73,7 @@ static void service_return(struct compute *compute, const char *self, struct jso
 	}
 	ours = !service.enabled && !strncmp(service.reason, NOVA_MARK_PREFIX, strlen(NOVA_MARK_PREFIX));
 	if (ours)
-		service_enable(compute, &service, result);
+		service_enable(compute, &service, op, result);
 	else if (service.enabled && !service.forced_down)
 		end(result, "enabled", "");
 	else if (service.enabled)
@@ -79,7 +88,7 @@ void nova_enable(const struct request *req, const struct plane_paths *paths, str
 
 	report_limit(req->op, TIMEOUT_MS + WATCH_SLACK_MS, "Nova's part of this host's return");
 	if (nova_open(&compute, req, TIMEOUT_MS)) {
-		service_return(&compute, req->nova.self, result);
+		service_return(&compute, req->nova.self, req->op, result);
 		if (!nova_servers_mend(&compute, req, result))
 			report_progress(req->op, "mend", compute.failure.text);
 	} else {

@@ -8,6 +8,8 @@
 /* How a disabled service is marked as ours: whatever begins with this hamon may enable again, and nothing else. */
 #define NOVA_MARK_PREFIX "hamon:"
 #define NOVA_MARK NOVA_MARK_PREFIX " evacuated"
+#define NOVA_MARK_KEEPING NOVA_MARK "; before that disabled: " /* and a person's reason, which it gets back */
+#define NOVA_REASON_MAX 255 /* what Nova takes */
 
 void nova_start(const struct request *req, const struct plane_paths *paths, struct json_object *result);
 void nova_enable(const struct request *req, const struct plane_paths *paths, struct json_object *result);

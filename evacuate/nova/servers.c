@@ -44,7 +44,7 @@ static bool host_list(struct compute *compute, const char *host, struct json_obj
 void nova_servers(const struct request *req, const struct plane_paths *paths, struct json_object *result)
 {
 	struct json_object *list = json_object_new_array();
-	struct compute compute = { 0 };
+	struct compute compute = { .run_dir = paths->run_dir };
 	bool ok;
 
 	report_limit(req->op, req->nova.within_ms + WATCH_SLACK_MS, "Nova's list of servers");

@@ -154,28 +154,38 @@ static bool self_check(struct start *start)
 	return false;
 }
 
+/* How the service of a dead host is marked as forced down by hamon; a person's reason is kept in it. False when there is no room for that. */
+static bool mark_make(const struct nova_service *service, char mark[NOVA_TEXT_SIZE])
+{
+	if (service->enabled) {
+		snprintf(mark, NOVA_TEXT_SIZE, NOVA_MARK);
+		return true;
+	}
+	if (!strncmp(service->reason, NOVA_MARK_PREFIX, strlen(NOVA_MARK_PREFIX))) {
+		snprintf(mark, NOVA_TEXT_SIZE, "%s", service->reason);
+		return true;
+	}
+	return snprintf(mark, NOVA_TEXT_SIZE, NOVA_MARK_KEEPING "%s", service->reason) <= NOVA_REASON_MAX;
+}
+
 /*
- * Nova evacuates only from a host that it holds for down. First forced down and then disabled: the other way round Nova waits a minute for an
- * answer of the dead host. A host that somebody else disabled or forced down is not marked as ours, and stays so after its return.
+ * Nova evacuates only from a host that it holds for down. One that somebody else has forced down is not marked as ours, and stays so after
+ * its return.
  */
 static bool source_prepare(struct start *start)
 {
 	struct compute *compute = &start->compute;
 	const char *host = start->server.host;
 	struct nova_service service;
+	char mark[NOVA_TEXT_SIZE];
 
 	if (!compute_service_get(compute, host, &service))
 		return nova_result_fail(compute, start->result);
 	if (service.forced_down)
 		return true;
-	if (!compute_service_force_down(compute, &service, true))
+	if (!compute_service_take_down(compute, &service, mark_make(&service, mark) ? mark : NULL))
 		return nova_result_fail(compute, start->result);
 	report_progress(start->req->op, "forced-down", host);
-	if (!service.enabled)
-		return true;
-	if (!compute_service_disable(compute, &service, NOVA_MARK))
-		return nova_result_fail(compute, start->result);
-	report_progress(start->req->op, "disabled", host);
 	return true;
 }
 
@@ -193,6 +203,7 @@ static enum turn evacuate(struct start *start)
 		start->lost = true;
 		report_progress(start->req->op, "answer-lost", start->compute.failure.text);
 	}
+	report_progress(start->req->op, "posted", start->server.host);
 	start->posted = true;
 	start->posted_ms = start->changed_ms = clock_boot_ms();
 	return TURN_AGAIN;

@@ -2,7 +2,7 @@
 noinst_LIBRARIES += libhamon_common.a
 libhamon_common_a_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS)
 libhamon_common_a_SOURCES = hamon/common/json.c hamon/common/json.h \
-	hamon/common/clock.c hamon/common/clock.h
+	hamon/common/clock.c hamon/common/clock.h hamon/common/faultfile.c hamon/common/faultfile.h
 libhamon_common_a_SOURCES += hamon/common/sha256.c hamon/common/sha256.h
 
 check_PROGRAMS += tests/unit/sha256_test

@@ -8,14 +8,15 @@
  *   fence, fenced  before the fencing of host WHAT begins, and when its answer is in
  *   start, begun, started
  *                  before the start of the instance named WHAT, when libvirt runs it, and when its answer is in
+ *   helper-PHASE   inside hamon-evacuate, which gets FILE with its request under Nova: it has just told PHASE of the start of the
+ *                  instance named WHAT, or of the return of the host named WHAT
  */
 #ifndef HAMON_DAEMON_FAULTPOINT_H
 #define HAMON_DAEMON_FAULTPOINT_H
 
+#include "hamon/common/faultfile.h"
 #include "hamon/core/core.h"
 
-void fault_arm(const char *path);
-void fault_point(const char *where, const char *what);
 void fault_notes(const char *where, size_t n, const struct note *notes);
 void fault_persist(const struct core_action *act);
 void fault_persisted(uint64_t id);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "hamon/common/clock.h"
+#include "hamon/common/faultfile.h"
 #include "hamon/common/json.h"
 #include "hamon/daemon/daemon.h"
 
@@ -69,6 +70,8 @@ void nova_request_add(struct daemon *d, struct json_object *input)
 	json_put_string(obj, "select", config_select_name(config->nova.select));
 	json_put_string(obj, "select_key", config_select_key(config));
 	json_put_string(obj, "select_value", config_select_value(config));
+	if (fault_armed())
+		json_put_string(obj, "fault_points", fault_armed());
 	json_put_string(obj, "self", config_nova_host(config, daemon_self_name(d)));
 	json_object_object_add(obj, "dead", dead_array(d));
 	json_object_object_add(obj, "environment", environment_object());

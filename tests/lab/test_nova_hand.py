@@ -34,7 +34,7 @@ def test_evacuate_by_hand_by_the_servers_names(cluster, cloud):  # noqa: F811
     command(cluster, "hamonctl", "maintenance", "h1", "on")
     cluster.wait("h1 is in maintenance", lambda: cluster.host_status("h1", "h2")["maintenance"])
     code, text = command(cluster, "evacuate", "--on-shared-storage", "my db")
-    assert code == 2 and "h1 is alive" in text, text
+    assert code == 2 and "belongs to h1, which is alive" in text, text
     cluster.host("h1").power_off()
     cluster.wait("h1 is gone", lambda: not cluster.host_status("h1", "h2")["member"])
     code, text = command(cluster, "evacuate", "--on-shared-storage", "my db")

@@ -122,6 +122,8 @@ class Cloud:
 
     def service_put(self, path, body):
         service = next(one for one in self.services.values() if path.endswith(one["id"]))
+        if body.get("status") == "disabled":
+            service["disabled_reason"] = None
         service.update(body)
         if "forced_down" in body and body["forced_down"]:
             service["state"] = "down"
@@ -281,8 +283,9 @@ class ApiTest(HelperTest):
     def test_a_server_of_a_dead_host(self):
         self.started()
         self.assertEqual(self.cloud.actions("evacuate"), [{"host": "h2"}])
-        self.assertEqual(self.cloud.asked("PUT"), [{"forced_down": True},
-                                                   {"status": "disabled", "disabled_reason": "hamon: evacuated"}])
+        # One request: whoever dies beside it leaves no service forced down that nobody would know as hamon's.
+        self.assertEqual(self.cloud.asked("PUT"), [{"forced_down": True, "status": "disabled",
+                                                    "disabled_reason": "hamon: evacuated"}])
         self.assertEqual(self.cloud.actions("os-start"), [])
 
     def test_it_is_here_already(self):
@@ -321,7 +324,33 @@ class ApiTest(HelperTest):
     def test_a_person_disabled_the_dead_host(self):
         self.cloud.services["h1"].update(status="disabled", disabled_reason="broken fan")
         self.started()
+        self.assertEqual(self.cloud.asked("PUT"), [{"forced_down": True, "status": "disabled", "disabled_reason":
+                                                    "hamon: evacuated; before that disabled: broken fan"}])
+        del self.cloud.calls[:]
+        self.assertEqual(self.enable()["state"], "left")
+        self.assertEqual(self.cloud.asked("PUT"), [{"forced_down": False}, {"status": "disabled", "disabled_reason": "broken fan"}])
+        self.assertEqual(self.enable()["state"], "left")
+        self.assertEqual(len(self.cloud.asked("PUT")), 2)
+
+    def test_a_person_disabled_it_without_a_word(self):
+        self.cloud.services["h1"].update(status="disabled", disabled_reason=None)
+        self.started()
+        self.assertEqual(self.cloud.services["h1"]["disabled_reason"], "hamon: evacuated; before that disabled: ")
+        del self.cloud.calls[:]
+        self.assertEqual(self.enable()["state"], "left")
+        self.assertEqual(self.cloud.asked("PUT"), [{"forced_down": False}, {"status": "disabled"}])
+
+    def test_a_person_disabled_it_with_many_words(self):
+        """For the mark there is no room beside them: they matter more."""
+        self.cloud.services["h1"].update(status="disabled", disabled_reason="x" * 255)
+        self.started()
         self.assertEqual(self.cloud.asked("PUT"), [{"forced_down": True}])
+
+    def test_it_died_again_before_it_was_enabled(self):
+        self.cloud.services["h1"].update(status="disabled", disabled_reason="hamon: evacuated")
+        self.started()
+        self.assertEqual(self.cloud.asked("PUT"), [{"forced_down": True, "status": "disabled",
+                                                    "disabled_reason": "hamon: evacuated"}])
 
     def test_a_person_forced_it_down(self):
         self.cloud.services["h1"].update(forced_down=True)
