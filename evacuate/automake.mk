@@ -25,6 +25,9 @@ hamon_evacuate_SOURCES = evacuate/main.c evacuate/plane.h \
 	evacuate/nova/plane.c evacuate/nova/nova.h evacuate/nova/start.c evacuate/nova/enable.c \
 	evacuate/nova/mend.c evacuate/nova/servers.c evacuate/nova/session.c evacuate/nova/session.h \
 	evacuate/nova/select.c evacuate/nova/select.h evacuate/nova/marks.c evacuate/nova/marks.h \
+	evacuate/nova/volumes.c evacuate/nova/volumes.h \
+	evacuate/nova/call.c evacuate/nova/call.h evacuate/nova/cinder.c evacuate/nova/cinder.h \
+	evacuate/nova/cinder_parse.c evacuate/nova/cinder_parse.h evacuate/nova/answer.c evacuate/nova/answer.h \
 	evacuate/nova/clouds.c evacuate/nova/clouds.h evacuate/nova/http.c evacuate/nova/http.h \
 	evacuate/nova/failure.c evacuate/nova/failure.h evacuate/nova/keystone.c evacuate/nova/keystone.h \
 	evacuate/nova/compute.c evacuate/nova/compute.h evacuate/nova/parse.c evacuate/nova/parse.h
@@ -62,10 +65,10 @@ tests_unit_bounded_test_LDADD = libhamon_common.a
 check_PROGRAMS += tests/unit/nova_parse_test tests/unit/nova_clouds_test
 TESTS += tests/unit/nova_parse_test tests/unit/nova_clouds_test
 EXTRA_DIST += tests/unit/nova
-dist_check_SCRIPTS += tests/unit/nova_api_test.py tests/unit/nova_choice_test.py
-TESTS += tests/unit/nova_api_test.py tests/unit/nova_choice_test.py
-tests_unit_nova_parse_test_SOURCES = tests/unit/nova_parse_test.c evacuate/nova/parse.c evacuate/nova/marks.c \
-	evacuate/request.c
+dist_check_SCRIPTS += tests/unit/nova_api_test.py tests/unit/nova_choice_test.py tests/unit/nova_volumes_test.py
+TESTS += tests/unit/nova_api_test.py tests/unit/nova_choice_test.py tests/unit/nova_volumes_test.py
+tests_unit_nova_parse_test_SOURCES = tests/unit/nova_parse_test.c evacuate/nova/parse.c evacuate/nova/cinder_parse.c \
+	evacuate/nova/marks.c evacuate/nova/answer.c evacuate/request.c
 tests_unit_nova_parse_test_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS)
 tests_unit_nova_parse_test_LDADD = libhamon_common.a $(JSON_LIBS)
 tests_unit_nova_clouds_test_SOURCES = tests/unit/nova_clouds_test.c evacuate/nova/clouds.c
@@ -82,8 +85,8 @@ tests_fuzz_fuzz_evacuate_request_SOURCES = tests/fuzz/fuzz_evacuate_request.c ev
 	evacuate/procscan.c evacuate/libvirt/status.c evacuate/disks.c
 tests_fuzz_fuzz_evacuate_request_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS)
 tests_fuzz_fuzz_evacuate_request_LDADD = libhamon_xml.a libhamon_common.a $(XML_LIBS) $(JSON_LIBS)
-tests_fuzz_fuzz_nova_SOURCES = tests/fuzz/fuzz_nova.c evacuate/nova/parse.c evacuate/nova/marks.c \
-	evacuate/nova/clouds.c evacuate/request.c
+tests_fuzz_fuzz_nova_SOURCES = tests/fuzz/fuzz_nova.c evacuate/nova/parse.c evacuate/nova/cinder_parse.c \
+	evacuate/nova/marks.c evacuate/nova/answer.c evacuate/nova/clouds.c evacuate/request.c
 tests_fuzz_fuzz_nova_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS) $(YAML_CFLAGS)
 tests_fuzz_fuzz_nova_LDADD = libhamon_common.a $(JSON_LIBS) $(YAML_LIBS)
 if LIBFUZZER

@@ -17,6 +17,7 @@ struct compute {
 	uint64_t deadline_ms;          /* boot clock: nothing is waited for beyond it */
 	uint64_t call_ms;              /* one request */
 	char microversion[16];         /* of every call: "2.93" */
+	char volume_microversion[16];  /* of Cinder's: "3.61" */
 	void (*on_wait)(void *user, const char *why); /* somebody does not answer, and is asked again; may be NULL */
 	void *user;
 	const char *run_dir;           /* where a session is kept for other helpers; NULL for nowhere */

@@ -174,7 +174,6 @@ static struct curl_slist *header_add(struct curl_slist *list, bool *failed, cons
 static struct curl_slist *headers_make(const struct http_request *request, bool *failed)
 {
 	struct curl_slist *list = NULL;
-	char version[32];
 
 	list = header_add(list, failed, "Accept", "application/json");
 	list = header_add(list, failed, "Content-Type", "application/json");
@@ -182,10 +181,8 @@ static struct curl_slist *headers_make(const struct http_request *request, bool 
 	list = header_add(list, failed, "Expect", "");
 	if (request->token)
 		list = header_add(list, failed, "X-Auth-Token", request->token);
-	if (request->microversion) {
-		snprintf(version, sizeof(version), "compute %s", request->microversion);
-		list = header_add(list, failed, "OpenStack-API-Version", version);
-	}
+	if (request->microversion)
+		list = header_add(list, failed, "OpenStack-API-Version", request->microversion);
 	return list;
 }
 

@@ -44,7 +44,7 @@ struct http_request {
 	const char *url;
 	const char *body;                /* JSON, or NULL */
 	const char *token;               /* or NULL */
-	const char *microversion;        /* "2.93", or NULL */
+	const char *microversion;        /* "compute 2.93", or NULL */
 	uint64_t timeout_ms;             /* of the whole */
 };
 

@@ -55,11 +55,44 @@ static void compute_url_normalize(char *url)
 		at[4 + strspn(at + 4, "0123456789")] = '\0';
 }
 
+static void slashes_strip(struct nova_endpoints *endpoints)
+{
+	for (size_t i = 0; i < endpoints->n; i++) {
+		size_t len = strlen(endpoints->url[i]);
+
+		while (len && endpoints->url[i][len - 1] == '/')
+			endpoints->url[i][--len] = '\0';
+	}
+}
+
+/* Cinder and Glance are asked about few servers: that they have no endpoint is told then. */
+static void others_take(struct keystone *keystone, const struct http_answer *answer)
+{
+	const char *interface = keystone->cloud.value[CLOUD_INTERFACE], *region = keystone->cloud.value[CLOUD_REGION];
+	struct nova_endpoints *volume = &keystone->volume, *image = &keystone->image;
+
+	/* https://service-types.openstack.org: the name of today, and what it was called before. */
+	if (keystone_endpoints_parse(answer->body, answer->len, "block-storage", interface, region, volume) &&
+	    keystone_endpoints_parse(answer->body, answer->len, "volumev3", interface, region, volume))
+		volume->n = 0;
+	if (keystone_endpoints_parse(answer->body, answer->len, "image", interface, region, image))
+		image->n = 0;
+	slashes_strip(volume);
+	slashes_strip(image);
+	/* Glance's is written with and without the version. */
+	for (size_t i = 0; i < image->n; i++) {
+		size_t len = strlen(image->url[i]);
+
+		if (len > 3 && !strcmp(image->url[i] + len - 3, "/v2"))
+			image->url[i][len - 3] = '\0';
+	}
+}
+
 static bool catalogue_take(struct keystone *keystone, const struct http_answer *answer, struct nova_failure *failure)
 {
 	const char *interface = keystone->cloud.value[CLOUD_INTERFACE], *region = keystone->cloud.value[CLOUD_REGION];
-	int rc = keystone_endpoint_parse(answer->body, answer->len, "compute", interface, region,
-					 keystone->compute_url);
+	size_t compute_at = keystone->compute.at;
+	int rc = keystone_endpoints_parse(answer->body, answer->len, "compute", interface, region, &keystone->compute);
 
 	if (rc == -ENOTUNIQ)
 		return nova_fail(failure, "config", "%s: the catalogue has compute endpoints in several regions: "
@@ -69,10 +102,12 @@ static bool catalogue_take(struct keystone *keystone, const struct http_answer *
 				 keystone->cloud.origin, interface, *region ? " in region " : "", region);
 	if (rc)
 		return nova_fail(failure, "api", "Keystone's answer has no catalogue that could be read");
-	compute_url_normalize(keystone->compute_url);
-	/* Needed by few: who does says that it is missing. */
-	if (keystone_endpoint_parse(answer->body, answer->len, "image", interface, region, keystone->image_url))
-		keystone->image_url[0] = '\0';
+	for (size_t i = 0; i < keystone->compute.n; i++)
+		compute_url_normalize(keystone->compute.url[i]);
+	/* The one that answered before still does, most likely. */
+	if (compute_at < keystone->compute.n)
+		keystone->compute.at = compute_at;
+	others_take(keystone, answer);
 	return true;
 }
 

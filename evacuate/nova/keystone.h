@@ -1,4 +1,4 @@
-/* A token and the endpoint that goes with it. Follows the Identity API v3. */
+/* A token and the endpoints that go with it. Follows the Identity API v3. */
 #ifndef HAMON_EVACUATE_NOVA_KEYSTONE_H
 #define HAMON_EVACUATE_NOVA_KEYSTONE_H
 
@@ -10,8 +10,9 @@ struct keystone {
 	struct cloud cloud;
 	struct http *http;
 	char token[HTTP_TOKEN_SIZE];
-	char image_url[NOVA_URL_SIZE];   /* Glance's, as the catalogue has it; "" without one */
-	char compute_url[NOVA_URL_SIZE]; /* without a slash at its end, and without a project behind the version */
+	struct nova_endpoints compute;   /* without a slash at their ends, and without a project behind the version */
+	struct nova_endpoints volume;    /* n 0: the catalogue has none */
+	struct nova_endpoints image;     /* the same; without the version */
 };
 
 /* Reads the credentials. keystone_close also after a failure. */

@@ -2,66 +2,43 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <json-c/json.h>
 
+#include "evacuate/nova/answer.h"
 #include "evacuate/nova/parse.h"
 #include "evacuate/request.h"
 #include "hamon/common/json.h"
 
-/* Words for people may be cut, and never hold what would break a line. */
-static void text_take(struct json_object *obj, const char *key, char *buf, size_t size)
+/* --- servers --- */
+
+/* "image" is "" for a server whose root disk is a volume, else an object. */
+static int volumes_take(struct json_object *obj, struct nova_server *ret)
 {
-	const char *text = json_string_or(obj, key, "");
-	size_t len = strlen(text);
+	struct json_object *list, *image;
+	const char *id;
+	int rc = json_get_array(obj, "os-extended-volumes:volumes_attached", &list);
 
-	if (len >= size)
-		len = size - 1;
-	memcpy(buf, text, len);
-	/* Not in the middle of a character. */
-	while (text[len] && len && ((unsigned char)text[len] & 0xc0) == 0x80)
-		len--;
-	buf[len] = '\0';
-	for (char *c = buf; *c; c++)
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = ' ';
-}
-
-/* A name or a state: whole, or the answer is wrong. Absent and null are "". */
-static int word_take(struct json_object *obj, const char *key, char *buf, size_t size)
-{
-	int rc = json_copy_string(obj, key, buf, size);
-
-	if (rc == -ENOENT)
-		buf[0] = '\0';
-	return !rc || rc == -ENOENT ? 0 : -EINVAL;
-}
-
-#define WORD(obj, key, field) word_take(obj, key, field, sizeof(field))
-
-/* The object below key of the answer; *ret_root is to be put in any case of success. */
-static int answer_open(const char *text, size_t len, const char *key, struct json_object **ret_root,
-		       struct json_object **ret)
-{
-	struct json_object *root;
-	int rc = json_parse(text, len, &root);
-
+	ret->image = !json_get_object(obj, "image", &image);
 	if (rc)
-		return rc == -ENOMEM ? rc : -EINVAL;
-	if (!json_object_is_type(root, json_type_object) || !json_object_object_get_ex(root, key, ret)) {
-		json_object_put(root);
+		return rc == -ENOENT ? 0 : -EINVAL;
+	ret->n_volumes = json_object_array_length(list);
+	if (ret->n_volumes > NOVA_VOLUMES_MAX)
 		return -EINVAL;
+	for (size_t i = 0; i < ret->n_volumes; i++) {
+		struct json_object *volume = json_object_array_get_idx(list, i);
+
+		if (!json_object_is_type(volume, json_type_object) || json_get_string(volume, "id", &id) ||
+		    !uuid_normalize(id, ret->volumes[i]))
+			return -EINVAL;
 	}
-	*ret_root = root;
 	return 0;
 }
-
-/* --- servers --- */
 
 static int server_take(struct json_object *obj, struct nova_server *ret)
 {
 	struct nova_server server = { 0 };
 	struct json_object *fault;
 	const char *id;
+	int rc;
 
 	if (!json_object_is_type(obj, json_type_object) || json_get_string(obj, "id", &id) ||
 	    !uuid_normalize(id, server.id))
@@ -70,6 +47,9 @@ static int server_take(struct json_object *obj, struct nova_server *ret)
 	    WORD(obj, "OS-EXT-STS:task_state", server.task) ||
 	    WORD(obj, "OS-EXT-SRV-ATTR:host", server.host))
 		return -EINVAL;
+	rc = volumes_take(obj, &server);
+	if (rc)
+		return rc;
 	server.host_shown = json_object_object_get_ex(obj, "OS-EXT-SRV-ATTR:host", NULL);
 	text_take(obj, "name", server.name, sizeof(server.name));
 	if (!json_get_object(obj, "fault", &fault))
@@ -277,7 +257,7 @@ int nova_version_parse(const char *text, size_t len, uint32_t *ret_max_minor)
 
 /* Two of one kind in different regions, and none was asked for: a guess could evacuate in the wrong one. */
 static int endpoints_take(struct json_object *service, const char *interface, const char *region,
-			  char ret_url[NOVA_URL_SIZE])
+			  struct nova_endpoints *ret)
 {
 	char found[NOVA_HOST_SIZE] = "";
 	struct json_object *list;
@@ -297,7 +277,7 @@ static int endpoints_take(struct json_object *service, const char *interface, co
 			continue;
 		if (!rc && strcmp(found, here))
 			return -ENOTUNIQ;
-		if (rc && json_copy_string(endpoint, "url", ret_url, NOVA_URL_SIZE))
+		if (ret->n < NOVA_ENDPOINTS_MAX && json_copy_string(endpoint, "url", ret->url[ret->n++], NOVA_URL_SIZE))
 			return -EINVAL;
 		memcpy(found, here, sizeof(found));
 		rc = 0;
@@ -305,10 +285,11 @@ static int endpoints_take(struct json_object *service, const char *interface, co
 	return rc;
 }
 
-int keystone_endpoint_parse(const char *text, size_t len, const char *type, const char *interface,
-			    const char *region, char ret_url[NOVA_URL_SIZE])
+int keystone_endpoints_parse(const char *text, size_t len, const char *type, const char *interface,
+			     const char *region, struct nova_endpoints *ret)
 {
 	struct json_object *root, *token, *list, *service;
+	struct nova_endpoints endpoints = { .n = 0 };
 	int rc = answer_open(text, len, "token", &root, &token);
 
 	if (rc)
@@ -321,9 +302,11 @@ int keystone_endpoint_parse(const char *text, size_t len, const char *type, cons
 		if (!json_object_is_type(service, json_type_object))
 			rc = -EINVAL;
 		else if (!strcmp(json_string_or(service, "type", ""), type))
-			rc = endpoints_take(service, interface, region, ret_url);
+			rc = endpoints_take(service, interface, region, &endpoints);
 	}
 	json_object_put(root);
+	if (!rc)
+		*ret = endpoints;
 	return rc;
 }
 

@@ -16,6 +16,8 @@
 #define NOVA_TEXT_SIZE 1024  /* words for people: these are cut */
 #define NOVA_URL_SIZE 1024
 #define NOVA_MIGRATIONS_MAX 1000 /* in one answer, Nova's own default limit */
+#define NOVA_VOLUMES_MAX 64
+#define NOVA_ENDPOINTS_MAX 4 /* of one service; more are not tried */
 
 /* GET /servers/ID */
 struct nova_server {
@@ -26,6 +28,9 @@ struct nova_server {
 	char host[NOVA_HOST_SIZE];       /* "" when it has none, or when these credentials may not see it */
 	bool host_shown;
 	char fault[NOVA_TEXT_SIZE];      /* Nova's message, "" for none; cut */
+	bool image;                      /* its root disk is not one of its volumes */
+	size_t n_volumes;                /* Cinder's, attached to it */
+	char volumes[NOVA_VOLUMES_MAX][37];
 };
 
 /* GET /os-services?binary=nova-compute&host=H */
@@ -78,11 +83,17 @@ int nova_version_parse(const char *text, size_t len, uint32_t *ret_max_minor);
 int nova_microversion_parse(const char *text, uint32_t *ret_minor);
 
 /*
- * The endpoint of the service `type` in the catalogue of a token's answer. region "" takes any, and is -ENOTUNIQ when the
- * catalogue has several. -ENOENT when there is none.
+ * The endpoints of the service `type` in the catalogue of a token's answer, in its order. region "" takes any, and is -ENOTUNIQ when
+ * the catalogue has several regions. -ENOENT when there is none.
  */
-int keystone_endpoint_parse(const char *text, size_t len, const char *type, const char *interface,
-			    const char *region, char ret_url[NOVA_URL_SIZE]);
+struct nova_endpoints {
+	char url[NOVA_ENDPOINTS_MAX][NOVA_URL_SIZE];
+	size_t n;
+	size_t at; /* the one that answered last */
+};
+
+int keystone_endpoints_parse(const char *text, size_t len, const char *type, const char *interface,
+			     const char *region, struct nova_endpoints *ret);
 
 /* An error's own words: Nova's {"KIND":{"code","message"}} and Keystone's {"error":{...}}; false for anything else. */
 bool nova_error_parse(const char *text, size_t len, char ret_message[NOVA_TEXT_SIZE]);

@@ -15,7 +15,7 @@
 
 #define FILE_NAME "nova-session"
 #define PATH_SIZE 512
-#define BYTES_MAX (HTTP_TOKEN_SIZE + 2 * NOVA_URL_SIZE + 4096)
+#define BYTES_MAX (HTTP_TOKEN_SIZE + 3 * NOVA_ENDPOINTS_MAX * NOVA_URL_SIZE + 4096)
 
 /* Whose session it is: everything that says which cloud and who, but no secret. */
 static void cloud_digest(const struct cloud *cloud, char ret[SHA256_HEX_SIZE])
@@ -51,6 +51,33 @@ static ssize_t file_read(const char *path, char *text, size_t size)
 	return len;
 }
 
+static bool endpoints_take(struct json_object *obj, const char *key, struct nova_endpoints *ret)
+{
+	struct json_object *list;
+
+	memset(ret, 0, sizeof(*ret));
+	if (json_get_array(obj, key, &list) || json_object_array_length(list) > NOVA_ENDPOINTS_MAX)
+		return false;
+	for (; ret->n < json_object_array_length(list); ret->n++) {
+		struct json_object *url = json_object_array_get_idx(list, ret->n);
+		size_t len = json_object_is_type(url, json_type_string) ? (size_t)json_object_get_string_len(url) : 0;
+
+		if (!len || len >= NOVA_URL_SIZE || strlen(json_object_get_string(url)) != len)
+			return false;
+		memcpy(ret->url[ret->n], json_object_get_string(url), len + 1);
+	}
+	return true;
+}
+
+static void endpoints_put(struct json_object *obj, const char *key, const struct nova_endpoints *endpoints)
+{
+	struct json_object *list = json_object_new_array();
+
+	for (size_t i = 0; i < endpoints->n; i++)
+		json_object_array_add(list, json_object_new_string(endpoints->url[i]));
+	json_object_object_add(obj, key, list);
+}
+
 static bool session_take(struct json_object *obj, const char *digest, struct session *ret)
 {
 	uint64_t now_ms = clock_boot_ms(), since_ms, minor;
@@ -60,8 +87,9 @@ static bool session_take(struct json_object *obj, const char *digest, struct ses
 	if (!*digest || strcmp(json_string_or(obj, "cloud", ""), digest))
 		return false;
 	if (json_copy_string(obj, "token", ret->token, sizeof(ret->token)) || !ret->token[0] ||
-	    json_copy_string(obj, "compute_url", ret->compute_url, sizeof(ret->compute_url)) ||
-	    json_copy_string(obj, "image_url", ret->image_url, sizeof(ret->image_url)) ||
+	    !endpoints_take(obj, "compute_urls", &ret->compute) || !ret->compute.n ||
+	    !endpoints_take(obj, "volume_urls", &ret->volume) ||
+	    !endpoints_take(obj, "image_urls", &ret->image) ||
 	    json_get_u64(obj, "minor", 999, &minor))
 		return false;
 	ret->minor = (uint32_t)minor;
@@ -101,8 +129,9 @@ void session_write(const char *run_dir, const struct cloud *cloud, const struct 
 	obj = json_object_new_object();
 	json_put_string(obj, "cloud", digest);
 	json_put_u64(obj, "since_ms", clock_boot_ms());
-	json_put_string(obj, "compute_url", session->compute_url);
-	json_put_string(obj, "image_url", session->image_url);
+	endpoints_put(obj, "compute_urls", &session->compute);
+	endpoints_put(obj, "volume_urls", &session->volume);
+	endpoints_put(obj, "image_urls", &session->image);
 	json_put_u64(obj, "minor", session->minor);
 	json_put_string(obj, "token", session->token);
 	rc = json_write_line(fd, obj);

@@ -1,5 +1,5 @@
 /*
- * The token, endpoint and microversion that one helper has got, for those that follow on this host: with a hundred servers to start,
+ * The token, endpoints and microversion that one helper has got, for those that follow on this host: with a hundred servers to start,
  * two hundred requests less. A file that only root can read, in a folder that is empty after a boot. It is never believed for longer than
  * SESSION_MAX_AGE_MS, and a 401 ends it: whoever uses it must be ready to log in by itself.
  */
@@ -14,9 +14,8 @@
 
 struct session {
 	char token[HTTP_TOKEN_SIZE];
-	char compute_url[NOVA_URL_SIZE];
-	char image_url[NOVA_URL_SIZE]; /* "" without one */
-	uint32_t minor; /* the highest microversion of that endpoint */
+	struct nova_endpoints compute, volume, image; /* as in struct keystone */
+	uint32_t minor;                               /* the highest microversion of Nova */
 };
 
 /*

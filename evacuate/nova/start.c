@@ -14,6 +14,7 @@
 #include "evacuate/libvirt/verify.h"
 #include "evacuate/nova/nova.h"
 #include "evacuate/nova/select.h"
+#include "evacuate/nova/volumes.h"
 #include "evacuate/report.h"
 #include "hamon/common/clock.h"
 #include "hamon/common/json.h"
@@ -24,6 +25,8 @@
 #define STUCK_MS 45000     /* nothing has changed for so long: whoever should carry it out does not */
 #define SETTLE_MS 4000     /* between two states of one evacuation Nova shows no task for less than this */
 #define FAULT_MS 3000      /* an evacuation that failed is told before the server's fault is */
+#define VOLUMES_MS 30000   /* a volume service that is down, or a volume that is busy, may come round within this */
+#define ATTACHED_MS 5000   /* Cinder shows an attachment at most this long after Nova has made it */
 #define WATCH_SLACK_MS 5000
 #define TELL_MS 5000
 
@@ -38,6 +41,7 @@ struct start {
 	bool lost;
 	uint64_t posted_ms;
 	uint64_t newest_before;          /* the newest evacuation before ours, 0 for none */
+	uint64_t volumes_ms;             /* since when its volumes keep us waiting, 0: they do not */
 	uint64_t abandoned;              /* an evacuation that nobody carries out any more */
 	bool selected;                   /* as hamon.conf says; not asked before it is on a dead host */
 	bool was_off;                    /* when we asked: Nova starts it on its new host, and stops it again */
@@ -189,9 +193,36 @@ static bool source_prepare(struct start *start)
 	return true;
 }
 
+/* TURN_HERE when nothing of its volumes is in the way. */
+static enum turn volumes_check(struct start *start)
+{
+	switch (volumes_before(&start->compute, &start->server)) {
+	case VOLUMES_READY:
+		start->volumes_ms = 0;
+		return TURN_HERE;
+	case VOLUMES_WAIT:
+		if (!start->volumes_ms)
+			start->volumes_ms = clock_boot_ms();
+		if (clock_boot_ms() - start->volumes_ms >= VOLUMES_MS)
+			break;
+		wait_tell(start, start->compute.failure.text);
+		return TURN_AGAIN;
+	case VOLUMES_FAIL:
+		break;
+	}
+	return fail(start);
+}
+
 static enum turn evacuate(struct start *start)
 {
-	if (!self_check(start) || !source_prepare(start))
+	enum turn volumes;
+
+	if (!self_check(start))
+		return TURN_FAILED;
+	volumes = volumes_check(start);
+	if (volumes != TURN_HERE)
+		return volumes;
+	if (!source_prepare(start))
 		return TURN_FAILED;
 	start->newest_before = start->has_newest ? start->newest.id : 0;
 	start->lost = false;
@@ -429,6 +460,23 @@ static bool evacuated(struct start *start)
 	return next == TURN_HERE;
 }
 
+/* It runs, whatever Cinder says now: what is wrong is told, and stays a person's. */
+static void volumes_tell(struct start *start)
+{
+	uint64_t began_ms = clock_boot_ms();
+	enum volumes verdict;
+
+	if (!start->server.n_volumes)
+		return;
+	start->compute.deadline_ms = began_ms + 2 * ATTACHED_MS;
+	while ((verdict = volumes_after(&start->compute, &start->server, start->req->nova.self)) == VOLUMES_WAIT &&
+	       clock_boot_ms() - began_ms < ATTACHED_MS)
+		poll(NULL, 0, POLL_FIRST_MS);
+	json_put_u64(start->result, "volumes", start->server.n_volumes);
+	if (verdict != VOLUMES_READY)
+		json_put_string(start->result, "volumes_problem", start->compute.failure.text);
+}
+
 void nova_start(const struct request *req, const struct plane_paths *paths, struct json_object *result)
 {
 	struct start start = { .req = req, .result = result };
@@ -449,12 +497,15 @@ void nova_start(const struct request *req, const struct plane_paths *paths, stru
 	if (req->stopped) {
 		json_put_bool(result, "ok", true);
 		json_put_string(result, "state", "shutoff");
+		volumes_tell(&start);
 		goto out;
 	}
 	report_progress(req->op, "started", req->name);
 	if (libvirt_verify_here(req, false, result) == LIBVIRT_ABSENT)
 		report_failure(result, "exited", "%s ended right after its start, says libvirt; Nova says %s", req->name,
 			       start.seen);
+	else if (json_bool_or(result, "ok", false))
+		volumes_tell(&start);
 out:
 	compute_close(&start.compute);
 }

@@ -104,6 +104,20 @@ static bool is_trouble(const char *error_class)
 	return false;
 }
 
+/* What Cinder says about the volumes of a server that Nova has moved. */
+static void volumes_add(struct start_op *op, struct json_object *obj, char *detail, size_t size)
+{
+	const char *problem = json_string_or(obj, "volumes_problem", NULL);
+	size_t len = strlen(detail);
+
+	if (problem)
+		daemon_note(op->d, "volumes", NOTE_WARNING, "%s runs, and its volumes are not as they should be: %.250s", op->name,
+			    problem);
+	else if (json_u64_or(obj, "volumes", 0))
+		snprintf(detail + len, size - len, "; Cinder has attached its volumes here (%llu)",
+			 (unsigned long long)json_u64_or(obj, "volumes", 0));
+}
+
 static void line_take(struct start_op *op, struct json_object *obj)
 {
 	const char *type = json_string_or(obj, "type", "");
@@ -141,6 +155,7 @@ static void line_take(struct start_op *op, struct json_object *obj)
 		op->stopped = op->wish_stopped;
 		snprintf(detail, sizeof(detail), "verified, %llu ms after it was given to this host",
 			 (unsigned long long)(clock_boot_ms() - op->began_ms));
+		volumes_add(op, obj, detail, sizeof(detail));
 		op_answer(op, true, detail);
 		return;
 	}
@@ -271,6 +286,7 @@ static void start_go(struct start_op *op)
 	input = json_object_new_object();
 	list = json_object_new_array();
 	json_put_string(input, "op", "start");
+	json_put_string(input, "plane", nova_is_plane(d) ? "nova" : NULL);
 	json_put_string(input, "self", daemon_self_name(d));
 	json_put_u64(input, "probe_timeout_ms", d->config->storage.probe_timeout_ms);
 	json_object_array_add(list, op->disks);

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "evacuate/nova/cinder_parse.h"
 #include "evacuate/nova/clouds.h"
 #include "evacuate/nova/marks.h"
 #include "evacuate/nova/parse.h"
@@ -55,6 +56,23 @@ static void migrations_check(const char *text, size_t size)
 	nova_migrations_free(&migrations);
 }
 
+static void cinder_check(const char *text, size_t size)
+{
+	struct cinder_volume volume;
+	bool up;
+
+	(void)cinder_service_parse(text, size, "cloud@nfs", "", &up);
+	if (cinder_volume_parse(text, size, &volume))
+		return;
+	STRING(volume.name);
+	STRING(volume.host);
+	if (strlen(volume.id) != 36 || !volume.status[0] || strchr(volume.host, '#') ||
+	    volume.n_attachments > CINDER_ATTACHMENTS_MAX)
+		abort();
+	for (size_t i = 0; i < volume.n_attachments; i++)
+		STRING(volume.attachments[i].host);
+}
+
 static void cloud_check(const char *text, size_t size)
 {
 	char error[CLOUD_ERROR_SIZE] = "";
@@ -89,15 +107,21 @@ static void marks_check(const char *text, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *text = (const char *)data;
-	char url[NOVA_URL_SIZE], message[NOVA_TEXT_SIZE];
+	char message[NOVA_TEXT_SIZE];
+	struct nova_endpoints endpoints;
 	uint32_t minor;
 
 	server_check(text, size);
 	service_check(text, size);
 	migrations_check(text, size);
 	(void)nova_version_parse(text, size, &minor);
-	if (!keystone_endpoint_parse(text, size, "compute", "public", "", url))
-		STRING(url);
+	if (!keystone_endpoints_parse(text, size, "compute", "public", "", &endpoints)) {
+		if (!endpoints.n || endpoints.n > NOVA_ENDPOINTS_MAX)
+			abort();
+		for (size_t i = 0; i < endpoints.n; i++)
+			STRING(endpoints.url[i]);
+	}
+	cinder_check(text, size);
 	if (nova_error_parse(text, size, message))
 		STRING(message);
 	cloud_check(text, size);

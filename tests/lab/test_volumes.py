@@ -43,7 +43,7 @@ def check_refused(cluster, guest, disk):
     """Nothing was asked for it, and the reason names the disk that only its dead host has."""
     nova = cluster.cloud.nova
     entry = cluster.instance(guest.name)
-    assert entry["state"] == "held" and "%s: " % disk in entry["reason"] and "local" in entry["reason"], entry
+    assert entry["phase"] == "held" and "%s: " % disk in entry["reason"] and "local" in entry["reason"], entry
     assert nova.migrations(guest.uuid) == [] and nova.state(guest.uuid) == ("ACTIVE", None, "h1") and guest.hosts() == []
 
 

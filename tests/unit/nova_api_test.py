@@ -229,8 +229,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 class HelperTest(unittest.TestCase):
     """What these tests share; it has none of its own."""
 
+    cloud_class = Cloud
+
     def setUp(self):
-        self.cloud = Cloud()
+        self.cloud = self.cloud_class()
         self.addCleanup(self.cloud.close)
         self.run_dir = os.path.join(tempfile.mkdtemp(prefix="nova-api-"), "run")  # there for those tests that make it
         self.addCleanup(shutil.rmtree, os.path.dirname(self.run_dir))
@@ -614,7 +616,7 @@ class ApiTest(HelperTest):
         with open(self.kept()) as text:
             session = json.load(text)
         with open(self.kept(), "w") as text:
-            json.dump(dict(session, compute_url="http://127.0.0.1:1/v2.1"), text)
+            json.dump(dict(session, compute_urls=["http://127.0.0.1:1/v2.1"]), text)
         self.next_server()
         self.started()
         self.assertEqual(self.logins(), 2)
@@ -625,7 +627,8 @@ class ApiTest(HelperTest):
         with open(self.kept()) as text:
             session = json.load(text)
         changes = [{"since_ms": max(0, session["since_ms"] - 300001)}, {"since_ms": session["since_ms"] + 3600000},
-                   {"token": ""}, {"token": 7}, {"minor": None}, {"compute_url": "x" * 2000}, {"cloud": ""}]
+                   {"token": ""}, {"token": 7}, {"minor": None}, {"compute_urls": ["x" * 2000]},
+                   {"compute_urls": []}, {"compute_urls": [7]}, {"volume_urls": None}, {"cloud": ""}]
         texts = [json.dumps(dict(session, **change)) for change in changes] + ["", "{", "[]", "x" * 100000]
         if session["since_ms"] <= 300001:  # this machine has just booted
             del texts[0]

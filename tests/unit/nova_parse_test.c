@@ -4,6 +4,7 @@
  */
 #include <errno.h>
 
+#include "evacuate/nova/cinder_parse.h"
 #include "evacuate/nova/marks.h"
 #include "evacuate/nova/parse.h"
 #include "tests/unit/test.h"
@@ -11,6 +12,8 @@
 #define S1 "3db8ccd7-a777-4d2a-9172-ed91d649dd7f"
 #define S2 "359b18e5-822e-4f05-bef9-a479dabfa250"
 #define S3 "7e8feafa-51ce-442c-a428-349cfc728496"
+#define SV "acebbc14-e197-4256-9def-01d42356bcfd" /* one on a volume */
+#define VOLUME "20800d38-0997-4bf0-b24d-64becf0af530"
 
 static char *answer(const char *name, size_t *ret_len)
 {
@@ -55,7 +58,14 @@ static void servers(void)
 		CHECK_STR(server.host, "compute1");
 		CHECK(server.host_shown);
 		CHECK_STR(server.fault, "");
+		CHECK(server.image);
+		CHECK_INT(server.n_volumes, 0);
 	}
+	server = server_of("server_volume_2.93");
+	CHECK_STR(server.id, SV);
+	CHECK(!server.image);
+	CHECK_INT(server.n_volumes, 1);
+	CHECK_STR(server.volumes[0], VOLUME);
 	server = server_of("server_rebuild");
 	CHECK_STR(server.status, "REBUILD");
 	CHECK_STR(server.task, "rebuilding");
@@ -220,9 +230,84 @@ static void versions(void)
 	CHECK_INT(nova_microversion_parse("", &minor), -EINVAL);
 }
 
-static int endpoint(const char *text, const char *region, char *url)
+static struct cinder_volume volume_of(const char *name)
 {
-	return keystone_endpoint_parse(text, strlen(text), "compute", "public", region, url);
+	struct cinder_volume volume;
+	size_t len;
+	char *text = answer(name, &len);
+
+	CHECK_INT(cinder_volume_parse(text, len, &volume), 0);
+	return volume;
+}
+
+static void check_volume(const char *text, int expected)
+{
+	struct cinder_volume volume = { .id = "untouched" };
+
+	CHECK_INT(cinder_volume_parse(text, strlen(text), &volume), expected);
+	if (expected)
+		CHECK_STR(volume.id, "untouched");
+}
+
+static void volumes(void)
+{
+	struct cinder_volume volume = volume_of("volume_h1_3.70");
+
+	CHECK_STR(volume.id, VOLUME);
+	CHECK_STR(volume.name, "root");
+	CHECK_STR(volume.status, "in-use");
+	CHECK(volume.host_shown);
+	CHECK_STR(volume.host, "cloud@nfs");
+	CHECK_STR(volume.cluster, "");
+	CHECK_INT(volume.n_attachments, 1);
+	CHECK_STR(volume.attachments[0].server, SV);
+	CHECK_STR(volume.attachments[0].host, "h1");
+	volume = volume_of("volume_h2_3.70");
+	CHECK_INT(volume.n_attachments, 1);
+	CHECK_STR(volume.attachments[0].host, "h2");
+#define VOLUME_AND(rest) "{\"volume\":{\"id\":\"" VOLUME "\",\"status\":\"available\"" rest "}}"
+	check_volume(VOLUME_AND(",\"attachments\":[]"), 0);
+	check_volume(VOLUME_AND(",\"attachments\":[{\"server_id\":null,\"host_name\":\"h1\"}]"), 0);
+	check_volume(VOLUME_AND(",\"attachments\":[{\"server_id\":\"x\"}]"), -EINVAL);
+	check_volume(VOLUME_AND(",\"attachments\":[7]"), -EINVAL);
+	check_volume(VOLUME_AND(""), -EINVAL);
+	check_volume("{\"volume\":[]}", -EINVAL);
+	check_volume("{\"volumes\":{}}", -EINVAL);
+	check_volume("", -EINVAL);
+}
+
+static int volume_service(const char *text, const char *host, const char *cluster, bool *ret)
+{
+	return cinder_service_parse(text, strlen(text), host, cluster, ret);
+}
+
+static void volume_services(void)
+{
+	static const char two[] =
+		"{\"services\":[{\"binary\":\"cinder-volume\",\"host\":\"a@x\",\"cluster\":\"c@x\",\"state\":\"down\"},"
+		"{\"binary\":\"cinder-volume\",\"host\":\"b@x\",\"cluster\":\"c@x\",\"state\":\"up\"},"
+		"{\"binary\":\"cinder-backup\",\"host\":\"b\",\"state\":\"down\"}]}";
+	bool up = false;
+	size_t len;
+	char *text = answer("volume_services_3.70", &len);
+
+	CHECK_INT(cinder_service_parse(text, len, "cloud@nfs", "", &up), 0);
+	CHECK(up);
+	CHECK_INT(cinder_service_parse(text, len, "cloud@ceph", "", &up), -ENOENT);
+	CHECK_INT(volume_service(two, "a@x", "", &up), 0);
+	CHECK(!up);
+	/* Another one of its cluster can do it. */
+	CHECK_INT(volume_service(two, "a@x", "c@x", &up), 0);
+	CHECK(up);
+	CHECK_INT(volume_service(two, "b", "", &up), -ENOENT);
+	CHECK_INT(volume_service("{\"services\":[{\"state\":\"sideways\"}]}", "b", "", &up), -EINVAL);
+	CHECK_INT(volume_service("{\"services\":[7]}", "b", "", &up), -EINVAL);
+	CHECK_INT(volume_service("{\"services\":{}}", "b", "", &up), -EINVAL);
+}
+
+static int endpoint(const char *text, const char *region, struct nova_endpoints *ret)
+{
+	return keystone_endpoints_parse(text, strlen(text), "compute", "public", region, ret);
 }
 
 static void catalogues(void)
@@ -231,21 +316,24 @@ static void catalogues(void)
 		"{\"token\":{\"catalog\":[{\"type\":\"identity\",\"endpoints\":[]},{\"type\":\"compute\",\"endpoints\":["
 		"{\"interface\":\"internal\",\"region_id\":\"A\",\"url\":\"http://i/\"},"
 		"{\"interface\":\"public\",\"region_id\":\"A\",\"url\":\"http://a/\"},"
-		"{\"interface\":\"public\",\"region_id\":\"B\",\"url\":\"http://b/\"}]}]}}";
-	char url[NOVA_URL_SIZE];
+		"{\"interface\":\"public\",\"region_id\":\"B\",\"url\":\"http://b/\"},"
+		"{\"interface\":\"public\",\"region_id\":\"B\",\"url\":\"http://c/\"}]}]}}";
+	struct nova_endpoints found = { .n = 7 };
 	size_t len;
 	char *text = answer("token", &len);
 
-	CHECK_INT(keystone_endpoint_parse(text, len, "compute", "public", "", url), 0);
-	CHECK_STR(url, "http://127.0.0.1:8774/v2.1");
-	CHECK_INT(keystone_endpoint_parse(text, len, "compute", "internal", "RegionOne", url), 0);
-	CHECK_INT(keystone_endpoint_parse(text, len, "compute", "public", "Nowhere", url), -ENOENT);
-	CHECK_INT(keystone_endpoint_parse(text, len, "baremetal", "public", "", url), -ENOENT);
-	CHECK_INT(endpoint(two, "B", url), 0);
-	CHECK_STR(url, "http://b/");
-	CHECK_INT(endpoint(two, "", url), -ENOTUNIQ);
-	CHECK_INT(endpoint("{\"token\":{}}", "", url), -EINVAL);
-	CHECK_INT(endpoint("{\"token\":{\"catalog\":[{\"type\":\"compute\"}]}}", "", url), -EINVAL);
+	CHECK_INT(keystone_endpoints_parse(text, len, "compute", "public", "", &found), 0);
+	CHECK_STR(found.url[0], "http://127.0.0.1:8774/v2.1");
+	CHECK_INT(keystone_endpoints_parse(text, len, "compute", "internal", "RegionOne", &found), 0);
+	CHECK_INT(keystone_endpoints_parse(text, len, "compute", "public", "Nowhere", &found), -ENOENT);
+	CHECK_INT(keystone_endpoints_parse(text, len, "baremetal", "public", "", &found), -ENOENT);
+	CHECK_INT(endpoint(two, "B", &found), 0);
+	CHECK_INT(found.n, 2);
+	CHECK_STR(found.url[0], "http://b/");
+	CHECK_STR(found.url[1], "http://c/");
+	CHECK_INT(endpoint(two, "", &found), -ENOTUNIQ);
+	CHECK_INT(endpoint("{\"token\":{}}", "", &found), -EINVAL);
+	CHECK_INT(endpoint("{\"token\":{\"catalog\":[{\"type\":\"compute\"}]}}", "", &found), -EINVAL);
 }
 
 static void check_words(const char *name, const char *expected)
@@ -339,6 +427,8 @@ int main(void)
 	RUN(services);
 	RUN(migrations);
 	RUN(versions);
+	RUN(volumes);
+	RUN(volume_services);
 	RUN(catalogues);
 	RUN(errors_have_their_words);
 	RUN(marks_that_are_none);
