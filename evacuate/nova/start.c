@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "evacuate/libvirt/verify.h"
 #include "evacuate/nova/nova.h"
@@ -21,6 +22,9 @@
 
 #define POLL_FIRST_MS 250
 #define POLL_MAX_MS 1000
+#define POLL_QUEUED_MS 3000 /* while libvirt here has not begun with it yet: others come before it, and each look costs Nova time */
+#define POLL_SLICE_MS 50
+#define PID_PATH_SIZE 512
 #define LOST_MS 10000      /* a request whose answer was lost shows its effect within this, or has none */
 #define STUCK_MS 45000     /* nothing has changed for so long: whoever should carry it out does not */
 #define SETTLE_MS 4000     /* between two states of one evacuation Nova shows no task for less than this */
@@ -49,6 +53,8 @@ struct start {
 	char seen[4 * NOVA_WORD_SIZE];   /* what the last turn read; */
 	uint64_t changed_ms;             /* and since when */
 	uint64_t told_ms;
+	char pid_path[PID_PATH_SIZE];    /* libvirt's file of its QEMU */
+	bool begun;                      /* that was there */
 };
 
 enum turn {
@@ -440,22 +446,49 @@ static enum turn turn(struct start *start)
 		    *server->host ? server->host : "no host");
 }
 
+/* Only says when to look again, and decides nothing: nova-compute of this host has just started a QEMU, so Nova will soon be done. */
+static bool has_begun(struct start *start)
+{
+	if (start->begun || access(start->pid_path, F_OK))
+		return false;
+	start->begun = true;
+	return true;
+}
+
+/* False when there is no time left. */
+static bool turn_wait(struct start *start, uint64_t *delay_ms)
+{
+	uint64_t now_ms = clock_boot_ms(), until_ms = now_ms + *delay_ms, max_ms;
+
+	if (now_ms + 2 * POLL_FIRST_MS >= start->compute.deadline_ms)
+		return false;
+	if (until_ms + POLL_FIRST_MS > start->compute.deadline_ms)
+		until_ms = start->compute.deadline_ms - POLL_FIRST_MS;
+	*delay_ms = *delay_ms * 3 / 2;
+	while ((now_ms = clock_boot_ms()) < until_ms) {
+		if (has_begun(start)) {
+			until_ms = now_ms + POLL_FIRST_MS;
+			*delay_ms = POLL_FIRST_MS;
+		}
+		poll(NULL, 0, POLL_SLICE_MS);
+	}
+	max_ms = start->posted && !start->begun && !is_self(start, start->server.host) ? POLL_QUEUED_MS : POLL_MAX_MS;
+	if (*delay_ms > max_ms)
+		*delay_ms = max_ms;
+	return true;
+}
+
 static bool evacuated(struct start *start)
 {
 	uint64_t delay_ms = POLL_FIRST_MS;
 	enum turn next;
 
 	while ((next = turn(start)) == TURN_AGAIN) {
-		if (clock_boot_ms() + delay_ms >= start->compute.deadline_ms) {
-			report_failure(start->result, "timeout", "Nova did not bring %s up here within %llu ms: %s",
-				       start->server.name, (unsigned long long)start->req->start_timeout_ms,
-				       start->seen);
-			return false;
-		}
-		poll(NULL, 0, (int)delay_ms);
-		delay_ms = delay_ms * 3 / 2;
-		if (delay_ms > POLL_MAX_MS)
-			delay_ms = POLL_MAX_MS;
+		if (turn_wait(start, &delay_ms))
+			continue;
+		report_failure(start->result, "timeout", "Nova did not bring %s up here within %llu ms: %s",
+			       start->server.name, (unsigned long long)start->req->start_timeout_ms, start->seen);
+		return false;
 	}
 	return next == TURN_HERE;
 }
@@ -484,6 +517,8 @@ void nova_start(const struct request *req, const struct plane_paths *paths, stru
 	start.compute.on_wait = wait_tell;
 	start.compute.user = &start;
 	start.compute.run_dir = paths->run_dir;
+	snprintf(start.pid_path, sizeof(start.pid_path), "%s/%s.pid", paths->libvirt_run, req->name);
+	start.begun = !access(start.pid_path, F_OK);
 	start.changed_ms = clock_boot_ms();
 	report_limit(req->op, req->start_timeout_ms + WATCH_SLACK_MS, "the evacuation by Nova");
 	if (!nova_open(&start.compute, req, req->start_timeout_ms)) {

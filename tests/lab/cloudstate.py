@@ -3,9 +3,6 @@
 What Nova, its API's cells and placement have in their databases is put back; domains on the hosts that have taken servers end, and
 their nova-computes start anew. The disks stay: all servers of the lab have theirs in one shared folder.
 """
-import contextlib
-import os
-
 import pymysql
 
 import cloudconf
@@ -63,10 +60,11 @@ def restore(cloud, database, what, dead):
         host.kill("nova-compute")
     cloud.lab.each(domains_end, others)
     _database_restore(cloud, database, what)
-    cloud.sql("UPDATE nova.services SET forced_down = 0, disabled = 0, disabled_reason = NULL;")
-    # A dead nova-compute's queue would hand old requests to the next one of that name.
+    # None is up before its new nova-compute has said so.
+    cloud.sql("UPDATE nova.services SET forced_down = 0, disabled = 0, disabled_reason = NULL, last_seen_up = '2000-01-01', "
+              "updated_at = '2000-01-01' WHERE topic = 'compute';")
+    # What the dead one was asked meanwhile would be carried out by the next nova-compute of its name.
+    cloud.run(["rabbitmqctl", "-q", "-n", "rabbit@localhost", "purge_queue", "compute." + dead], 60, check=False)
     for host in others:
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(host.path("/var/log/nova/nova-compute.log"))
         host.start("nova")
     cloud.wait_computes(others)
