@@ -65,6 +65,10 @@ void daemon_log(struct daemon *daemon, const char *format, ...)
 {
 }
 
+void daemon_note(struct daemon *daemon, const char *kind, enum note_severity severity, const char *format, ...)
+{
+}
+
 const char *daemon_self_name(struct daemon *daemon)
 {
 	return "h2";
