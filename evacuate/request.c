@@ -256,6 +256,9 @@ static int nova_fields_take(struct json_object *obj, struct request_nova *nova, 
 		rc = select_take(obj, nova, error);
 	if (rc)
 		return rc;
+	rc = json_get_bool(obj, "lock", &nova->lock);
+	if (rc && rc != -ENOENT)
+		return wrong(error, "field \"lock\": expected true or false");
 	/* A host that evacuates to itself, or that others hold for dead, must not act at all. */
 	for (size_t i = 0; i < nova->n_dead; i++)
 		if (!strcmp(nova->dead[i], nova->self))

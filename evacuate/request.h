@@ -10,7 +10,7 @@
  * With "plane":"nova" start needs no xml, takes "wish":"stopped" for a server that is to be here and off, "by_hand":true for one that a person
  * asked for whatever "select" says, and has, as have enable {"op","uri"} and servers {"op","within_ms","hosts":[..]}, which are Nova's alone,
  *	"nova": {"cloud","clouds_file","region","interface","timeout_ms","microversion","self","dead":[..],"environment":{..},
- *	         "select":"all"|"metadata"|"tag"|"flavor"|"image"|"aggregate","select_key","select_value"}
+ *	         "select":"all"|"metadata"|"tag"|"flavor"|"image"|"aggregate","select_key","select_value","lock":bool}
  */
 #ifndef HAMON_EVACUATE_REQUEST_H
 #define HAMON_EVACUATE_REQUEST_H
@@ -58,6 +58,7 @@ struct request_nova {
 	enum request_select select;
 	const char *select_key;
 	const char *select_value;
+	bool lock;                       /* a server while it is moved */
 	const char *self;                /* this host's name in Nova */
 	size_t n_dead;
 	const char *dead[REQUEST_DEAD_MAX]; /* Nova's names of hosts that are certified dead */

@@ -136,6 +136,7 @@ struct hamon_config {
 		uint64_t interface;		/* enum config_interface */
 		uint64_t timeout_ms;		/* one call of the API */
 		char *microversion;		/* "2.93": the highest that is used */
+		bool lock;			/* servers that are being moved */
 		uint64_t select;		/* enum config_select */
 		char *select_key;		/* NULL: see config_select_key() */
 		char *select_value;		/* NULL: "true" */

@@ -122,8 +122,8 @@ bool compute_server_is_deleted(struct compute *compute, const char *uuid, bool *
 	return true;
 }
 
-bool compute_servers_get(struct compute *compute, const char *host, const char *status, struct nova_server *ret,
-			 size_t max, size_t *ret_n)
+bool compute_servers_get(struct compute *compute, const char *host, const char *key, const char *value,
+			 struct nova_server *ret, size_t max, size_t *ret_n)
 {
 	char path[PATH_SIZE], escaped[NOVA_HOST_SIZE + 64];
 	struct call call = { .method = "GET", .path = path };
@@ -131,7 +131,8 @@ bool compute_servers_get(struct compute *compute, const char *host, const char *
 	int rc;
 
 	call_query_escape(host, escaped, sizeof(escaped));
-	snprintf(path, sizeof(path), "/servers/detail?all_tenants=1&limit=%zu&status=%s&host=%s", max, status, escaped);
+	snprintf(path, sizeof(path), "/servers/detail?all_tenants=1&limit=%zu&%s=%s&host=%s", max, key, value,
+		 escaped);
 	if (!call_run(compute, &call, &answer))
 		return false;
 	rc = nova_servers_parse(answer.body, answer.len, ret, max, ret_n);
@@ -272,6 +273,16 @@ bool compute_evacuate(struct compute *compute, const char *uuid, const char *hos
 {
 	/* "force" would pass the scheduler by, and is not known from 2.68 on; without it the host is checked. */
 	return action(compute, uuid, "evacuate", "host", host, true);
+}
+
+bool compute_server_lock(struct compute *compute, const char *uuid, const char *reason)
+{
+	return action(compute, uuid, "lock", "locked_reason", reason, false);
+}
+
+bool compute_server_unlock(struct compute *compute, const char *uuid)
+{
+	return action(compute, uuid, "unlock", NULL, NULL, false);
 }
 
 bool compute_server_start(struct compute *compute, const char *uuid)

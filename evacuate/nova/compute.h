@@ -40,9 +40,9 @@ bool compute_text_get(struct compute *compute, bool image, const char *path, str
  */
 bool compute_server_is_deleted(struct compute *compute, const char *uuid, bool *ret);
 
-/* Servers of all projects on that host in that status, at most max. */
-bool compute_servers_get(struct compute *compute, const char *host, const char *status, struct nova_server *ret,
-			 size_t max, size_t *ret_n);
+/* Servers of all projects on that host that have value for key, "status" or "locked" (from 2.73 on), at most max. */
+bool compute_servers_get(struct compute *compute, const char *host, const char *key, const char *value,
+			 struct nova_server *ret, size_t max, size_t *ret_n);
 
 /*
  * The next page of the servers of all projects on that host, at most max: those after the one with the id marker, "" for the first
@@ -67,6 +67,10 @@ bool compute_service_take_down(struct compute *compute, const struct nova_servic
 bool compute_service_force_up(struct compute *compute, const struct nova_service *service);
 bool compute_service_disable(struct compute *compute, const struct nova_service *service, const char *reason); /* "" for none */
 bool compute_service_enable(struct compute *compute, const struct nova_service *service);
+
+/* From 2.73 on. */
+bool compute_server_lock(struct compute *compute, const char *uuid, const char *reason);
+bool compute_server_unlock(struct compute *compute, const char *uuid);
 
 /* Never repeated. */
 bool compute_evacuate(struct compute *compute, const char *uuid, const char *host);

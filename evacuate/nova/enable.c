@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "evacuate/nova/lock.h"
 #include "evacuate/nova/nova.h"
 #include "evacuate/report.h"
 #include "hamon/common/json.h"
@@ -91,6 +92,8 @@ void nova_enable(const struct request *req, const struct plane_paths *paths, str
 		service_return(&compute, req->nova.self, req->op, result);
 		if (!nova_servers_mend(&compute, req, result))
 			report_progress(req->op, "mend", compute.failure.text);
+		if (!nova_locks_end(&compute, req, result))
+			report_progress(req->op, "unlock", compute.failure.text);
 	} else {
 		nova_result_fail(&compute, result);
 	}

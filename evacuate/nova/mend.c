@@ -66,7 +66,7 @@ bool nova_servers_mend(struct compute *compute, const struct request *req, struc
 	static struct nova_server servers[MEND_MAX];
 	uint64_t mended = 0;
 	size_t n = 0;
-	bool ok = compute_servers_get(compute, req->nova.self, "REBUILD", servers, MEND_MAX, &n);
+	bool ok = compute_servers_get(compute, req->nova.self, "status", "REBUILD", servers, MEND_MAX, &n);
 
 	for (size_t i = 0; ok && i < n; i++)
 		if (!strcmp(servers[i].host, req->nova.self))

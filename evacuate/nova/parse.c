@@ -50,6 +50,10 @@ static int server_take(struct json_object *obj, struct nova_server *ret)
 	rc = volumes_take(obj, &server);
 	if (rc)
 		return rc;
+	rc = json_get_bool(obj, "locked", &server.locked);
+	if (rc && rc != -ENOENT)
+		return -EINVAL;
+	text_take(obj, "locked_reason", server.lock_reason, sizeof(server.lock_reason));
 	server.host_shown = json_object_object_get_ex(obj, "OS-EXT-SRV-ATTR:host", NULL);
 	text_take(obj, "name", server.name, sizeof(server.name));
 	if (!json_get_object(obj, "fault", &fault))

@@ -31,6 +31,8 @@ struct nova_server {
 	bool image;                      /* its root disk is not one of its volumes */
 	size_t n_volumes;                /* Cinder's, attached to it */
 	char volumes[NOVA_VOLUMES_MAX][37];
+	bool locked;
+	char lock_reason[NOVA_TEXT_SIZE]; /* from 2.73 on, "" for none; cut */
 };
 
 /* GET /os-services?binary=nova-compute&host=H */

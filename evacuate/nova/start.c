@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "evacuate/libvirt/verify.h"
+#include "evacuate/nova/lock.h"
 #include "evacuate/nova/nova.h"
 #include "evacuate/nova/select.h"
 #include "evacuate/nova/volumes.h"
@@ -48,6 +49,7 @@ struct start {
 	uint64_t volumes_ms;             /* since when its volumes keep us waiting, 0: they do not */
 	uint64_t abandoned;              /* an evacuation that nobody carries out any more */
 	bool selected;                   /* as hamon.conf says; not asked before it is on a dead host */
+	bool may_be_locked;              /* by this start, or by one that was killed */
 	bool was_off;                    /* when we asked: Nova starts it on its new host, and stops it again */
 	bool started, stopped, rebooted, reset; /* remedies, each taken once */
 	char seen[4 * NOVA_WORD_SIZE];   /* what the last turn read; */
@@ -233,6 +235,8 @@ static enum turn evacuate(struct start *start)
 	start->newest_before = start->has_newest ? start->newest.id : 0;
 	start->lost = false;
 	start->was_off = !strcmp(start->server.status, "SHUTOFF");
+	start->may_be_locked = true;
+	nova_lock(&start->compute, start->req, &start->server);
 	report_progress(start->req->op, "evacuate", start->server.host);
 	if (!compute_evacuate(&start->compute, start->req->uuid, start->req->nova.self)) {
 		if (!start->compute.failure.lost)
@@ -438,6 +442,8 @@ static enum turn turn(struct start *start)
 	if (!strcmp(server->status, "DELETED") || !strcmp(server->status, "SOFT_DELETED") ||
 	    !strcmp(server->task, "deleting") || !strcmp(server->task, "soft-deleting"))
 		return FAIL(start, "gone", "%s is being deleted in Nova (%s)", server->name, start->seen);
+	/* On another host it would be the lock of whoever works there. */
+	start->may_be_locked |= nova_lock_is_ours(server) && (is_self(start, server->host) || is_dead(start, server->host));
 	if (is_self(start, server->host))
 		return here(start);
 	if (is_dead(start, server->host))
@@ -510,6 +516,13 @@ static void volumes_tell(struct start *start)
 		json_put_string(start->result, "volumes_problem", start->compute.failure.text);
 }
 
+static void unlock(struct start *start)
+{
+	if (start->may_be_locked)
+		nova_unlock(&start->compute, start->req);
+	start->may_be_locked = false;
+}
+
 void nova_start(const struct request *req, const struct plane_paths *paths, struct json_object *result)
 {
 	struct start start = { .req = req, .result = result };
@@ -536,11 +549,14 @@ void nova_start(const struct request *req, const struct plane_paths *paths, stru
 		goto out;
 	}
 	report_progress(req->op, "started", req->name);
+	/* It is where it belongs; what is left is to see that it stays. */
+	unlock(&start);
 	if (libvirt_verify_here(req, false, result) == LIBVIRT_ABSENT)
 		report_failure(result, "exited", "%s ended right after its start, says libvirt; Nova says %s", req->name,
 			       start.seen);
 	else if (json_bool_or(result, "ok", false))
 		volumes_tell(&start);
 out:
+	unlock(&start);
 	compute_close(&start.compute);
 }

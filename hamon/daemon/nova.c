@@ -67,6 +67,7 @@ void nova_request_add(struct daemon *d, struct json_object *input)
 	json_put_string(obj, "interface", config_interface_name(config->nova.interface));
 	json_put_u64(obj, "timeout_ms", config->nova.timeout_ms);
 	json_put_string(obj, "microversion", config->nova.microversion);
+	json_put_bool(obj, "lock", config->nova.lock);
 	json_put_string(obj, "select", config_select_name(config->nova.select));
 	json_put_string(obj, "select_key", config_select_key(config));
 	json_put_string(obj, "select_value", config_select_value(config));

@@ -114,6 +114,8 @@ class Cloud:
             return self.evacuate(body["evacuate"])
         if "os-resetState" in body:
             self.put(status=body["os-resetState"]["state"].upper(), task=None)
+        elif "lock" in body or "unlock" in body:
+            self.put(locked="lock" in body, locked_reason=(body.get("lock") or {}).get("locked_reason"))
         elif "os-stop" in body:
             self.put(status="SHUTOFF", task=None)
         elif "os-start" in body or "reboot" in body:
@@ -142,6 +144,9 @@ class Cloud:
             mine = [one for one in self.listed if one["OS-EXT-SRV-ATTR:host"] == asked["host"]]
             after = [one["id"] for one in mine].index(asked["marker"]) + 1 if "marker" in asked else 0
             return 200, {"servers": mine[after:after + self.page]}
+        if path.startswith("/v2.1/servers/detail?all_tenants=1&limit=20&locked=True&host="):
+            on = self.server["OS-EXT-SRV-ATTR:host"] == path.split("=")[-1] and self.server["locked"]
+            return 200, {"servers": [self.server] if on else []}
         if path == "/v2.1/servers/detail?all_tenants=1&deleted=True&limit=2&uuid=" + SERVER:
             return 200, {"servers": self.deleted}
         if path.startswith("/v2.1/servers/") and path[-36:] in (SERVER, OTHER):
@@ -237,7 +242,7 @@ class HelperTest(unittest.TestCase):
         self.run_dir = os.path.join(tempfile.mkdtemp(prefix="nova-api-"), "run")  # there for those tests that make it
         self.addCleanup(shutil.rmtree, os.path.dirname(self.run_dir))
 
-    def run_helper(self, verb, dead=("h1",), timeout_ms=15000, self_name="h2", call_ms=5000, environment=(), nova=(), **more):
+    def run_helper(self, verb, dead=("h1",), timeout_ms=15000, self_name="h2", call_ms=5000, environment=(), nova=(), until="started", **more):
         request = {"op": "1", "plane": "nova", "uri": "test:///default", "uuid": SERVER, "name": "test",
                    "start_timeout_ms": timeout_ms, "nova": dict({
                        "self": self_name, "dead": list(dead), "environment": {
@@ -256,7 +261,7 @@ class HelperTest(unittest.TestCase):
             for line in process.stdout:
                 self.assertNotIn("s3cret", line)
                 lines.append(json.loads(line))
-                if lines[-1]["type"] == "result" or lines[-1]["phase"] == "started":
+                if lines[-1]["type"] == "result" or lines[-1]["phase"] == until:
                     break
         finally:
             process.kill()

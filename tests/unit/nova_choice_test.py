@@ -6,7 +6,7 @@ import sys
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from nova_api_test import HelperTest, main  # noqa: E402
+from nova_api_test import SERVER, HelperTest, main  # noqa: E402
 
 
 class ChoiceTest(HelperTest):
@@ -90,6 +90,94 @@ class ChoiceTest(HelperTest):
     def test_a_person_asks_for_what_is_not_selected(self):
         self.started(nova={"select": "tag", "select_key": "evacuable"}, by_hand=True)
         self.assertEqual(self.cloud.actions("evacuate"), [{"host": "h2"}])
+
+    # locks
+
+    OURS = "hamon: evacuating to h2"
+
+    def locked(self):
+        return self.cloud.server["locked"], self.cloud.server["locked_reason"]
+
+    def ended(self):
+        """A start until it has taken its lock off; a little longer where there is none of its own."""
+        self.assertEqual(self.run_helper("start", nova={"lock": True}, until="unlocked").get("phase"), "unlocked")
+
+    def test_it_is_locked_while_it_moves(self):
+        seen = []
+        evacuate = self.cloud.evacuate
+        self.cloud.evacuate = lambda body: (seen.append(self.locked()), evacuate(body))[1]
+        self.ended()
+        self.assertEqual(seen, [(True, self.OURS)])
+        self.assertEqual(self.locked(), (False, None))
+        self.assertEqual(self.cloud.actions("evacuate"), [{"host": "h2"}])
+
+    def test_it_is_unlocked_when_it_is_given_up(self):
+        self.cloud.evacuates = "error"
+        self.failed("no-valid-host", "No valid host", nova={"lock": True})
+        self.assertEqual(self.cloud.actions("lock"), [{"locked_reason": self.OURS}])
+        self.assertEqual(self.locked(), (False, None))
+
+    def test_it_is_unlocked_when_its_time_is_over(self):
+        self.cloud.evacuate = lambda body: (self.cloud.migration(1, "h2", "accepted"),
+                                            self.cloud.put(status="REBUILD", task="rebuilding"), (200, None))[2]
+        self.failed("timeout", "REBUILD", nova={"lock": True}, timeout_ms=4000)
+        self.assertEqual(self.locked(), (False, None))
+
+    def test_it_is_unlocked_though_nova_is_slow_at_the_end(self):
+        evacuate = self.cloud.evacuate
+        self.cloud.evacuate = lambda body: (evacuate(body), self.cloud.faults.append(
+            ("GET", "/v2.1/os-migrations", {"lost": True, "seconds": 9})))[0]
+        self.failed("api", "Operation timed out", nova={"lock": True}, timeout_ms=4000)
+        self.assertEqual(self.locked(), (False, None))
+
+    def test_a_persons_lock_stays(self):
+        for reason in ("do not touch", None, "evacuating to hamon: h2"):
+            self.cloud.put(host="h1", locked=True, locked_reason=reason)
+            told = self.run_helper("start", nova={"lock": True}, until="unlocked", timeout_ms=5000)
+            self.assertEqual(told.get("type"), "result")
+            self.assertIn("started", self.phases)
+            self.assertEqual(self.locked(), (True, reason))
+        self.assertEqual(self.cloud.actions("evacuate"), [{"host": "h2"}] * 3)
+        self.assertEqual(self.cloud.actions("lock") + self.cloud.actions("unlock"), [])
+
+    def test_a_lock_of_one_that_was_killed(self):
+        self.cloud.put(locked=True, locked_reason="hamon: evacuating to h3")
+        self.ended()
+        self.assertEqual(self.locked(), (False, None))
+        self.assertEqual(self.cloud.actions("lock"), [])
+
+    def test_a_lock_on_a_host_that_lives_is_that_hosts(self):
+        self.cloud.put(host="h3", locked=True, locked_reason="hamon: evacuating to h3")
+        self.failed("elsewhere", "not proven dead", nova={"lock": True})
+        self.assertEqual(self.cloud.actions("unlock"), [])
+
+    def test_an_api_without_reasons(self):
+        self.cloud.maximum = "2.72"
+        self.started(nova={"lock": True})
+        self.assertEqual(self.cloud.actions("lock") + self.cloud.actions("unlock"), [])
+
+    def test_a_lock_that_is_refused_hinders_nothing(self):
+        self.cloud.faults.append(("POST", "/v2.1/servers", {"status": 403}))
+        self.started(nova={"lock": True})
+        self.assertIn("not-locked", self.phases)
+        self.assertEqual(self.cloud.actions("evacuate"), [{"host": "h2"}])
+
+    def test_locks_that_were_left_are_ended_by_the_servers_host(self):
+        def enable():
+            self.run_helper("enable", self_name="h1", dead=[])
+        for change in ({"locked_reason": "mine"}, {"locked_reason": None}, {"task": "rebuilding"}, {"host": "h2"}):
+            self.cloud.put(**dict(dict(host="h1", task=None, locked=True, locked_reason=self.OURS), **change))
+            enable()
+            self.assertEqual(self.cloud.actions("unlock"), [])
+        self.cloud.put(host="h1", locked_reason=self.OURS)
+        self.cloud.migration(1, "h2", "accepted")
+        enable()
+        self.assertEqual(self.cloud.actions("unlock"), [])
+        self.cloud.migrations[0]["status"] = "error"
+        enable()
+        self.assertEqual(self.locked(), (False, None))
+        enable()
+        self.assertEqual(len(self.cloud.actions("unlock")), 1)
 
 
 if __name__ == "__main__":
