@@ -182,7 +182,8 @@ bool call_run(struct compute *compute, const struct call *call, struct http_answ
 	uint64_t asked_ms;
 	bool ok = false;
 
-	snprintf(asked, sizeof(asked), "%s %s", call->method, call->path);
+	snprintf(asked, sizeof(asked), "%s%s%s", call->asked ? call->asked : call->method, call->asked ? "" : " ",
+		 call->asked ? "" : call->path);
 	request.body = call->body ? json_object_to_json_string_ext(call->body, JSON_C_TO_STRING_PLAIN) : NULL;
 	if (version_names[call->service])
 		snprintf(version, sizeof(version), "%s %s", version_names[call->service],

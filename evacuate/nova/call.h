@@ -20,6 +20,7 @@ struct call {
 	enum call_service service;
 	const char *method;
 	const char *path;
+	const char *asked;        /* for people, instead of these two; NULL: they say it */
 	struct json_object *body; /* owned by the call; NULL for none */
 	bool once;                /* must not be sent again once it may have been seen */
 	bool bare;                /* the version document: no microversion */

@@ -266,7 +266,7 @@ static bool action(struct compute *compute, const char *uuid, const char *name, 
 		json_put_string(details, key, value);
 	}
 	json_object_object_add(body, name, details);
-	return change(compute, (struct call){ .method = "POST", .path = path, .body = body, .once = once });
+	return change(compute, (struct call){ .method = "POST", .path = path, .asked = name, .body = body, .once = once });
 }
 
 bool compute_evacuate(struct compute *compute, const char *uuid, const char *host)

@@ -2,6 +2,7 @@
  * Instances, as the coordinator sees them: one function per phase takes the one next step.
  */
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "hamon/core/state.h"
@@ -93,11 +94,16 @@ void instance_assign_by_hand(struct core *core, struct instance *inst, int slot)
 	assign(core, inst, slot);
 }
 
-/* What the start that failed said comes first: it is what a person can mend. */
+/* What the start that failed said comes first, and whole: it is what a person can mend. Why nobody has it now stands behind, if it fits. */
 static const char *reason_failing(const struct instance *inst, const char *why, char buf[CORE_TEXT_SIZE])
 {
-	text_format(buf, CORE_TEXT_SIZE, "it did not start on %.200s; it is tried again (%.80s)",
-		    inst->place.failure, why);
+	size_t used;
+
+	text_format(buf, CORE_TEXT_SIZE, "it did not start on %.280s; it is tried again", inst->place.failure);
+	used = strlen(buf);
+	if (used + strlen(" ()") + REASON_BEGINNING < CORE_TEXT_SIZE)
+		snprintf(buf + used, CORE_TEXT_SIZE - used, " (%.*s)", (int)(CORE_TEXT_SIZE - used - strlen(" ()") - 1 < 80 ?
+			 CORE_TEXT_SIZE - used - strlen(" ()") - 1 : 80), why);
 	return buf;
 }
 

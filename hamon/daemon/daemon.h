@@ -276,6 +276,9 @@ const char *host_lookup(struct daemon *d, const char *what, struct json_object *
 bool names_resolve(struct daemon *d, struct json_object *obj, struct json_object **ret_error);
 struct json_object *error_reply(const char *code, const char *text, const char *hint);
 
+/* words.c: a copy of text that fits; where it must be cut, what stands in brackets at its end is kept. */
+void words_fit(char *to, size_t size, const char *text);
+
 /* verbs.c, status.c, explain.c, plan.c */
 void verb_request(void *user, struct control_request *req, struct json_object *obj,
 		  const struct control_peer *peer);

@@ -65,6 +65,10 @@ static void instance_why(struct daemon *d, struct json_object *reply, const stru
 		break;
 	}
 	why_add(reply, text);
+	if (view->place->failure[0]) {
+		snprintf(text, sizeof(text), "The last start that failed, on %s", view->place->failure);
+		why_add(reply, text);
+	}
 }
 
 static void incident_why(struct daemon *d, struct json_object *reply, const struct incident_fact *incident)

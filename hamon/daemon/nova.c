@@ -96,6 +96,7 @@ static void enable_repeat(struct daemon *d, const char *text)
 {
 	uint64_t now_ms = clock_boot_ms();
 	struct nova_return *back = &d->nova;
+	char words[260];
 
 	back->delay_ms = back->delay_ms ? back->delay_ms * 2 : ENABLE_AGAIN_MIN_MS;
 	if (back->delay_ms > ENABLE_AGAIN_MAX_MS)
@@ -107,7 +108,8 @@ static void enable_repeat(struct daemon *d, const char *text)
 	if (now_ms - back->failing_ms < ENABLE_TELL_MS || !strcmp(back->told, text))
 		return;
 	snprintf(back->told, sizeof(back->told), "%s", text);
-	daemon_note(d, "nova-return", NOTE_WARNING, "Nova does not give instances to this host yet: %.300s", text);
+	words_fit(words, sizeof(words), text);
+	daemon_note(d, "nova-return", NOTE_WARNING, "Nova does not give instances to this host yet: %s", words);
 }
 
 static void enable_on_line(void *user, struct helper *helper, struct json_object *obj)

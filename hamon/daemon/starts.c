@@ -17,6 +17,7 @@
 #define INSPECT_DEADLINE_MS 8000
 #define STOP_DEADLINE_MS 20000
 #define GRACE_MS 10000
+#define WORDS_SIZE 210
 
 struct start_op {
 	struct start_op *next;
@@ -111,11 +112,23 @@ static void volumes_add(struct start_op *op, struct json_object *obj, char *deta
 	size_t len = strlen(detail);
 
 	if (problem)
-		daemon_note(op->d, "volumes", NOTE_WARNING, "%s runs, and its volumes are not as they should be: %.250s", op->name,
+		daemon_note(op->d, "volumes", NOTE_WARNING, "%s runs, and its volumes are not as they should be: %.250s", op->label,
 			    problem);
 	else if (json_u64_or(obj, "volumes", 0))
 		snprintf(detail + len, size - len, "; Cinder has attached its volumes here (%llu)",
 			 (unsigned long long)json_u64_or(obj, "volumes", 0));
+}
+
+/* Whole in this host's log; in the record what has room beside the instance's name. */
+static void failure_take(struct start_op *op, const char *error_class, const char *error)
+{
+	char detail[CORE_TEXT_SIZE], words[WORDS_SIZE];
+
+	if (!op->dropped)
+		daemon_log(op->d, "%s did not start here: %s: %s", op->label, error_class, error);
+	words_fit(words, sizeof(words), error);
+	snprintf(detail, sizeof(detail), "%.40s: %s", error_class, words);
+	op_answer(op, false, detail);
 }
 
 static void line_take(struct start_op *op, struct json_object *obj)
@@ -162,9 +175,7 @@ static void line_take(struct start_op *op, struct json_object *obj)
 	op->deleted = !strcmp(json_string_or(obj, "error_class", ""), "deleted");
 	op->trouble = is_trouble(json_string_or(obj, "error_class", ""));
 	op->excluded = !strcmp(json_string_or(obj, "error_class", ""), "not-selected");
-	snprintf(detail, sizeof(detail), "%.40s: %.260s", json_string_or(obj, "error_class", "failed"),
-		 json_string_or(obj, "error", "no reason given"));
-	op_answer(op, false, detail);
+	failure_take(op, json_string_or(obj, "error_class", "failed"), json_string_or(obj, "error", "no reason given"));
 }
 
 static void waiting_begin(struct daemon *d);

@@ -155,6 +155,7 @@ struct json_object *instance_json(struct daemon *d, size_t slot, const struct co
 	json_put_string(obj, "incident", view->place->incident[0] ? view->place->incident : NULL);
 	json_put_string(obj, "reason", view->place->reason[0] ? view->place->reason : NULL);
 	json_put_bool(obj, "excluded", view->place->excluded);
+	json_put_string(obj, "failure", view->place->failure[0] ? view->place->failure : NULL);
 	json_put_bool(obj, "committed", view->committed);
 	for (size_t i = 0; i < core_host_count(d->core); i++) {
 		struct json_object *verdict;

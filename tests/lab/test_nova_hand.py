@@ -1,8 +1,9 @@
 """What people see and do by hand where Nova is the control plane: servers by their own names."""
 import json
+import re
 
 import pytest
-from test_nova import add, cloud, pytestmark, service  # noqa: F401: the fixture and the marks
+from test_nova import HAMON, add, cloud, pytestmark, service  # noqa: F401: the fixture and the marks
 
 assert cloud and pytestmark
 
@@ -70,3 +71,32 @@ def test_evacuate_by_hand_by_the_servers_names(cluster, cloud):  # noqa: F811
     assert code == 1 and not reply["ok"] and "Nova does not answer" in reply["error"] and len(servers) == 4, reply
     cloud.start_control("nova-api")
     cluster.wait("Nova answers again", lambda: told(cluster)[0] == 0)
+
+
+@pytest.mark.scenario(21)
+@pytest.mark.lab(hamon=dict(HAMON, evacuation={"retry_delay": "2s"}))
+def test_novas_words_reach_the_operator(cluster, cloud):  # noqa: F811
+    """Its code, its message, and the id by which its own log is searched: in the reason, the timeline, and the target's log."""
+    (web,) = add(cluster, web="h1")
+    cloud.sql("CREATE TRIGGER nova.broken BEFORE INSERT ON migrations FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'full';")
+    cluster.host("h1").power_off()
+    entry = cluster.wait("Nova's words", lambda: "Nova answered 500" in (cluster.instance(web.name)["failure"] or "")
+                         and cluster.instance(web.name)["phase"] == "waiting" and cluster.instance(web.name))
+    words = re.search(r"^(h[23]): api: Nova answered 500 to evacuate: Unexpected API Error\. .*\((req-[0-9a-f-]{36})\)$", entry["failure"])
+    assert words, entry["failure"]
+    host, request = words.groups()
+    assert request in entry["reason"]
+    assert request in cloud.log(cloud.log_of("nova-api"), 5000)
+    told = cluster.explain("web")
+    assert any(request in why for why in told["why"]), told["why"]
+    assert any("web (%s) did not start on %s: api: Nova answered 500 to evacuate" % (web.name, host) in record["text"] and
+               request in record["text"] for record in told["timeline"]), told["timeline"]
+    assert any(request in line and "DBError" in line for line in cluster.host(host).read("/var/log/hamond.log").splitlines())
+    for words in (["hamonctl", "status"], ["hamonctl", "explain", "web"], ["hamonctl", "servers"], ["hamonctl", "incidents"]):
+        print("$", *words)
+        print(cluster.host("h2").run(words, check=False).stdout)
+    cloud.sql("DROP TRIGGER nova.broken;")
+    cluster.wait_closed("h1")
+    cluster.expect("moved", web.name)
+    cluster.wait_running(web.name, on=("h2", "h3"))
+    assert cluster.instance(web.name)["failure"] is None

@@ -36,7 +36,7 @@ tests_unit_daemon_watch_test_CPPFLAGS = $(hamond_CPPFLAGS)
 tests_unit_daemon_watch_test_LDADD = libhamon_common.a $(JSON_LIBS)
 check_PROGRAMS += tests/unit/lookup_test
 TESTS += tests/unit/lookup_test
-tests_unit_lookup_test_SOURCES = tests/unit/lookup_test.c tests/unit/core_alone.c tests/unit/core_alone.h hamon/daemon/lookup.c hamon/daemon/daemon.h
+tests_unit_lookup_test_SOURCES = tests/unit/lookup_test.c tests/unit/core_alone.c tests/unit/core_alone.h hamon/daemon/lookup.c hamon/daemon/words.c hamon/daemon/daemon.h
 tests_unit_lookup_test_CPPFLAGS = $(hamond_CPPFLAGS)
 tests_unit_lookup_test_LDADD = libhamon_core.a libhamon_config.a libhamon_common.a $(JSON_LIBS) $(INIH_LIBS)
 

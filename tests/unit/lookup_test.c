@@ -1,4 +1,4 @@
-/* hamon/daemon/lookup.c: whom a person means. */
+/* hamon/daemon/lookup.c: whom a person means; and words.c. */
 #include "hamon/common/json.h"
 #include "hamon/daemon/daemon.h"
 #include "tests/unit/core_alone.h"
@@ -138,6 +138,22 @@ static void a_request_is_made_clear(void)
 	json_object_put(obj);
 }
 
+static void an_answer_keeps_its_request_id(void)
+{
+	static const char long_text[] = "Nova answered 500 to POST /servers/x/action: Unexpected API Error, and much more (req-12345)";
+	char to[64];
+
+	words_fit(to, sizeof(to), "Nova answered 404 (req-1)");
+	CHECK_STR(to, "Nova answered 404 (req-1)");
+	words_fit(to, sizeof(to), long_text);
+	CHECK_STR(to, "Nova answered 500 to POST /servers/x/action: Une... (req-12345)");
+	words_fit(to, 20, long_text);
+	CHECK_STR(to, "Nova... (req-12345)");
+	/* Brackets in the middle are none at the end. */
+	words_fit(to, 32, "libvirt: (no such thing) and so on and so on and so on");
+	CHECK_STR(to, "libvirt: (no such thing) and so");
+}
+
 int main(void)
 {
 	begin();
@@ -145,6 +161,7 @@ int main(void)
 	RUN(what_fits_several_is_refused);
 	RUN(a_host_has_two_names);
 	RUN(a_request_is_made_clear);
+	RUN(an_answer_keeps_its_request_id);
 	core_free(core);
 	return 0;
 }

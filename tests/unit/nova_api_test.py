@@ -459,8 +459,7 @@ class ApiTest(HelperTest):
 
     def test_nova_refuses(self):
         self.cloud.faults.append(("POST", "/v2.1/servers", {"status": 400, "body": recorded("evacuate_up_400")}))
-        self.failed("api", "Nova answered 400 to POST /servers/%s/action: Compute service of compute1 is still in use. "
-                    "(req-1234)" % SERVER)
+        self.failed("api", "Nova answered 400 to evacuate: Compute service of compute1 is still in use. (req-1234)")
 
     def test_it_ends_stopped(self):
         self.cloud.evacuates = "shutoff"
