@@ -12,9 +12,11 @@ check_PROGRAMS += tests/simulator/sim
 dist_check_SCRIPTS += tests/simulator/seeds_test.sh
 TESTS += tests/simulator/seeds_test.sh
 EXTRA_DIST += tests/sim tests/simulator/seeds
-tests_simulator_sim_SOURCES = tests/simulator/sim.c tests/simulator/faults.c tests/simulator/history.c \
+tests_simulator_sim_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS) $(SQLITE_CFLAGS)
+tests_simulator_sim_SOURCES = tests/simulator/sim.c tests/simulator/disk.c tests/simulator/disk.h tests/simulator/disk_torn.c \
+	tests/simulator/disk_torn.h tests/simulator/faults.c tests/simulator/history.c \
 	tests/simulator/history.h tests/simulator/plan.c tests/simulator/shrink.c
-tests_simulator_sim_LDADD = $(HAMON_WORLD_LIBS)
+tests_simulator_sim_LDADD = libhamon_world.a libhamon_core.a libhamon_store.a libhamon_io.a libhamon_common.a $(SQLITE_LIBS) $(JSON_LIBS)
 
 # Many more histories than `make check` has time for: make soak SOAK_FIRST=1 SOAK_LAST=5000
 SOAK_FIRST = 1

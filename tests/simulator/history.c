@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/simulator/disk.h"
 #include "tests/simulator/history.h"
 #include "tests/simulator/inner.h"
 
@@ -64,6 +65,8 @@ static void cluster_make(struct world *w, const struct plan *plan)
 	world_init(w, plan->seed, plan->hosts, plan->guests);
 	w->ledger = ledger_new();
 	w->swarm = plan->swarm;
+	if (plan->swarm.real_store)
+		disks_begin(w);
 	w->swarm.lock_percent = w->swarm.helper_death_percent = 0;
 	w->swarm.versions = false;
 	w->max_failed_hosts = plan->max_failed_hosts;

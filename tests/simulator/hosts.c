@@ -250,7 +250,7 @@ void world_daemon_kill(struct world *w, size_t number)
 	host->frozen = false;
 	host->helpers++;
 	outbox_clear(host);
-	store_crash(w, host);
+	store_crash(w, host, DISK_KILLED);
 	/* Who still waits for the gate's answer is refused by the hook; what was granted goes on. */
 	for (size_t g = 0; g < w->n_guests; g++) {
 		if (host->guests[g].gate_asked)
@@ -333,7 +333,9 @@ void world_power_off(struct world *w, size_t number)
 		return;
 	say(w, "-- %s loses its power", host->name);
 	if (host->daemon)
-		store_crash(w, host);
+		store_crash(w, host, DISK_POWER);
+	else if (w->disks)
+		(void)w->disks->end(w, number - 1, NULL, 0, DISK_POWER);
 	host->power = host->daemon = host->frozen = host->paused = false;
 	host->quorate_told = false;
 	outbox_clear(host);

@@ -4,6 +4,8 @@
 
 #include "tests/simulator/world.h"
 
+struct json_object;
+
 #define DETECT_MS 1000 /* totem's token: a change of the membership is seen after it */
 #define WATCHDOG_LEASE_MS 5000
 
@@ -57,6 +59,22 @@ struct world_event {
 	struct parcel *parcel;
 };
 
+/* The stores' own code, where a history has it (disk.c). */
+enum disk_end {
+	DISK_KILLED, /* its daemon, and with it the store's writer */
+	DISK_FAILED, /* it refused a write */
+	DISK_POWER,  /* what was not synced is lost, torn or there */
+};
+
+struct disk_ops {
+	void (*commit)(struct world *w, size_t host, const char *line);
+	bool (*end)(struct world *w, size_t host, const char *line, uint64_t row, enum disk_end how);
+	/* The facts, NULL when it does not open. The caller's to drop. */
+	struct json_object *(*load)(struct world *w, size_t host, uint64_t *ret_promised, uint64_t *ret_facts_term);
+	void (*lose)(struct world *w, size_t host);
+	void (*free)(struct world *w);
+};
+
 /* world.c */
 uint64_t between(struct world *w, uint64_t low, uint64_t high);
 void say(struct world *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -107,7 +125,7 @@ void watch_one(struct world *w, struct world_host *host, size_t guest);
 
 /* store.c */
 void store_clear(struct store *store);
-void store_crash(struct world *w, struct world_host *host);
+void store_crash(struct world *w, struct world_host *host, enum disk_end how);
 void store_apply(struct world *w, struct world_host *host, struct world_event *ev);
 void store_load(struct world *w, struct world_host *host);
 void persist(struct world *w, struct world_host *host, const struct core_action *act);

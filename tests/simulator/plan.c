@@ -91,6 +91,9 @@ static void later_draw(struct plan *plan)
 	if (plan->hosts > 2 && !plan->local_percent && draw(&rng, 2))
 		plan->stay_off = 1 + (uint32_t)draw(&rng, (plan->hosts - 1) / 2);
 	plan->swarm.hand_over = plan->swarm.move_stopped && draw(&rng, 3) != 0;
+	/* It costs some ten times as much as a model of it. */
+	rng = plan->seed * 0x9e6c63d0876a9a47ull + 11;
+	plan->swarm.real_store = draw(&rng, 100) < 2 && plan->hosts <= 5 && plan->guests <= 4;
 }
 
 static void faults_draw(struct plan *plan, uint64_t *rng)
@@ -145,9 +148,9 @@ void plan_tell(const struct plan *plan)
 	       plan->max_failed_hosts, plan->max_failed_share_percent, plan->fence_levels,
 	       (unsigned long long)plan->fence_delay_ms, plan->devices_with_hosts, plan->watchdogs, plan->drift,
 	       plan->groups, plan->local_percent);
-	printf("migrations take definitions along %d and ask twice %d, two versions %d, %u hosts stay off at the end, stopped ones handed over %d\n",
+	printf("migrations take definitions along %d and ask twice %d, two versions %d, %u hosts stay off at the end, stopped ones handed over %d, stores %s\n",
 	       plan->swarm.takes_along, plan->swarm.asks_twice, plan->swarm.versions, plan->stay_off,
-	       plan->swarm.hand_over);
+	       plan->swarm.hand_over, plan->swarm.real_store ? "on disks that tear" : "modelled");
 	for (size_t i = 0; i < plan->n_faults; i++)
 		if (!plan->masked[i])
 			printf("  fault %zu: %s (host %zu, guest %zu), then %llu ms\n", i,

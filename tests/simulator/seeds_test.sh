@@ -30,4 +30,5 @@ used=$(digest) fresh=$(digest --fresh-cores)
 
 run --seeds 1-120
 run --hosts 2 --seeds 1-60
+run --disks --seeds 1-30
 exit $failed

@@ -3,7 +3,7 @@
  * over, is shortened, told, and can be told again with the command that is printed.
  *
  *	sim [--seeds FIRST-LAST] [--jobs N] [--hosts N] [--guests N] [--seed N (loud)] [--only FAULT,..] [--coverage]
- *	    [--no-shrink] [--fresh-cores (nothing may come of it)]
+ *	    [--no-shrink] [--fresh-cores (nothing may come of it)] [--disks]
  */
 #include <getopt.h>
 #include <stdlib.h>
@@ -22,7 +22,7 @@
 struct options {
 	unsigned long long first, last;
 	size_t hosts, guests, jobs;
-	bool loud, coverage, shrink;
+	bool loud, coverage, shrink, disks;
 	const char *only;
 };
 
@@ -51,7 +51,7 @@ static bool options_read(struct options *opt, int argc, char **argv)
 		{ "hosts", required_argument, NULL, 'h' }, { "guests", required_argument, NULL, 'g' },
 		{ "jobs", required_argument, NULL, 'j' }, { "only", required_argument, NULL, 'y' },
 		{ "coverage", no_argument, NULL, 'c' }, { "no-shrink", no_argument, NULL, 'n' },
-		{ "fresh-cores", no_argument, NULL, 'f' }, { 0 },
+		{ "fresh-cores", no_argument, NULL, 'f' }, { "disks", no_argument, NULL, 'd' }, { 0 },
 	};
 	bool good = true;
 	int c;
@@ -81,6 +81,9 @@ static bool options_read(struct options *opt, int argc, char **argv)
 		case 'c':
 			opt->coverage = true;
 			break;
+		case 'd':
+			opt->disks = true;
+			break;
 		case 'f':
 			cores_always_fresh = true;
 			break;
@@ -108,12 +111,12 @@ static void plan_mask(struct plan *plan, const char *only)
 	}
 }
 
-static void replay_print(const struct plan *plan)
+static void replay_print(const struct options *opt, const struct plan *plan)
 {
 	const char *sep = "";
 
-	printf("again: tests/sim --seed %llu --hosts %zu --guests %zu --only ", (unsigned long long)plan->seed,
-	       plan->hosts, plan->guests);
+	printf("again: tests/sim --seed %llu --hosts %zu --guests %zu%s --only ", (unsigned long long)plan->seed,
+	       plan->hosts, plan->guests, opt->disks ? " --disks" : "");
 	for (size_t i = 0; i < plan->n_faults; i++)
 		if (!plan->masked[i]) {
 			printf("%s%zu", sep, i);
@@ -132,7 +135,7 @@ static void failure_tell(const struct options *opt, struct plan *plan, struct ou
 	plan_tell(plan);
 	history_run(plan, true, NULL, outcome);
 	printf("seed %llu, %zu hosts: %s\n", (unsigned long long)plan->seed, plan->hosts, outcome->why);
-	replay_print(plan);
+	replay_print(opt, plan);
 }
 
 static void worker(const struct options *opt, size_t number, struct counts *counts)
@@ -145,6 +148,7 @@ static void worker(const struct options *opt, size_t number, struct counts *coun
 
 		counts->current = seed;
 		plan_draw(&plan, seed, opt->hosts, opt->guests);
+		plan.swarm.real_store |= opt->disks;
 		if (opt->only)
 			plan_mask(&plan, opt->only);
 		if (opt->loud)
@@ -252,7 +256,7 @@ int main(int argc, char **argv)
 	bool good;
 
 	if (!options_read(&opt, argc, argv)) {
-		fprintf(stderr, "usage: sim [--seeds FIRST-LAST] [--jobs 1..%d] [--seed N] [--hosts 2..%d] [--guests 1..%d] [--only FAULT,..] [--coverage] [--no-shrink] [--fresh-cores]\n",
+		fprintf(stderr, "usage: sim [--seeds FIRST-LAST] [--jobs 1..%d] [--seed N] [--hosts 2..%d] [--guests 1..%d] [--only FAULT,..] [--coverage] [--no-shrink] [--fresh-cores] [--disks]\n",
 			JOBS_MAX, WORLD_HOSTS_MAX, WORLD_GUESTS_MAX);
 		return 64;
 	}

@@ -1,11 +1,13 @@
 /*
  * A host's store: facts by key, written by one writer in order. What was not acknowledged when its host or daemon ends is on the
- * disk up to some transaction: SQLite loses none from the middle and tears none.
+ * disk up to some transaction: SQLite loses none from the middle and tears none. Where a history has disks the store's own code does all
+ * of that, and what it finds is compared with what is modelled here.
  */
 #include <stdlib.h>
 #include <string.h>
 #include <json-c/json.h>
 
+#include "hamon/common/json.h"
 #include "hamon/wire.h"
 #include "tests/simulator/inner.h"
 
@@ -124,6 +126,44 @@ void store_clear(struct store *store)
 	store->record_term = store->record_seq = 0;
 }
 
+/* As hamond hands it to the store's writer (hamon/daemon/store.c). */
+static char *write_line(const struct pending_write *write, uint64_t row)
+{
+	struct json_object *obj = json_object_new_object(), *meta = json_object_new_object();
+	struct json_object *facts = json_object_new_array(), *history = json_object_new_array();
+	struct json_object *note = json_object_new_object();
+	char *line;
+
+	json_put_u64(obj, "seq", row);
+	json_put_u64(meta, "promised", write->promised);
+	json_put_u64(meta, "facts_term", write->facts_term);
+	json_object_object_add(obj, "meta", meta);
+	json_put_bool(obj, "replace", write->replace);
+	for (size_t i = 0; i < write->n_facts; i++) {
+		struct fact_ref ref = { write->facts[i].kind, write->facts[i].fact };
+
+		json_object_array_add(facts, wire_fact_encode(&ref));
+	}
+	json_object_object_add(obj, "facts", facts);
+	json_put_u64(note, "seq", row);
+	json_put_string(note, "kind", "simulated");
+	json_object_array_add(history, note);
+	json_object_object_add(obj, "history", history);
+	line = strdup(json_object_to_json_string_ext(obj, JSON_C_TO_STRING_PLAIN));
+	json_object_put(obj);
+	if (!line)
+		abort();
+	return line;
+}
+
+static void write_commit(struct world *w, struct world_host *host, const struct pending_write *write)
+{
+	char *line = write_line(write, ++host->store.rows);
+
+	w->disks->commit(w, host_index(w, host), line);
+	free(line);
+}
+
 /* The oldest write is on the disk now. */
 static void pending_apply(struct world *w, struct world_host *host)
 {
@@ -149,15 +189,33 @@ static void pending_apply(struct world *w, struct world_host *host)
 	pending_free(write);
 }
 
-void store_crash(struct world *w, struct world_host *host)
+/* The first write that was not acknowledged may have been under way: the disk says whether it is on it. */
+static void disk_end(struct world *w, struct world_host *host, enum disk_end how)
+{
+	struct store *store = &host->store;
+	char *line = store->pending ? write_line(store->pending, store->rows + 1) : NULL;
+
+	if (w->disks->end(w, host_index(w, host), line, store->rows + 1, how)) {
+		store->rows++;
+		pending_apply(w, host);
+	}
+	free(line);
+}
+
+void store_crash(struct world *w, struct world_host *host, enum disk_end how)
 {
 	size_t n = 0, keep;
 
 	for (struct pending_write *write = host->store.pending; write; write = write->next)
 		n++;
 	keep = n && !host->store.failed ? world_random(w, n + 1) : 0;
-	while (keep--)
+	while (keep--) {
+		if (w->disks)
+			write_commit(w, host, host->store.pending);
 		pending_apply(w, host);
+	}
+	if (w->disks)
+		disk_end(w, host, how);
 	pending_drop(&host->store);
 	host->store.failed = false;
 }
@@ -168,9 +226,55 @@ void store_apply(struct world *w, struct world_host *host, struct world_event *e
 
 	if (!host->store.pending || host->store.pending->id != ev->id)
 		return; /* the store failed in between */
+	if (w->disks)
+		write_commit(w, host, host->store.pending);
 	pending_apply(w, host);
 	event.persisted.persist_id = ev->id;
 	host_step(w, host, &event);
+}
+
+/* What the disk holds is what was acknowledged, and no fact is another than it was. */
+static void disk_compare(struct world *w, struct world_host *host, size_t n, const struct fact_ref *refs)
+{
+	struct store *store = &host->store;
+
+	if (n != store->n_facts)
+		fail(w, "I5: the store of %s holds %zu facts, and %zu were acknowledged", host->name, n, store->n_facts);
+	for (size_t i = 0; i < n && !w->failed; i++) {
+		char key[CORE_INCIDENT_SIZE];
+		struct stored_fact fact = { refs[i].kind, key_hash(fact_key(&refs[i], key)), (void *)(uintptr_t)refs[i].fact };
+		const struct fact_version *version = refs[i].fact, *expected = NULL;
+
+		for (size_t k = 0; k < store->n_facts && !expected; k++)
+			if (keys_equal(&store->facts[k], &fact))
+				expected = store->facts[k].fact;
+		if (!expected || fact_version_cmp(*version, *expected))
+			fail(w, "I5: the store of %s holds %s %s of term %llu, number %llu; %llu, %llu was acknowledged", host->name,
+			     fact_kind_name(refs[i].kind), fact_key(&refs[i], key), (unsigned long long)version->term >> 16,
+			     (unsigned long long)version->counter, (unsigned long long)(expected ? expected->term : 0) >> 16,
+			     (unsigned long long)(expected ? expected->counter : 0));
+	}
+}
+
+static void disk_load(struct world *w, struct world_host *host)
+{
+	struct core_event event = { .type = EV_LOADED, .loaded.ok = true };
+	struct wire *wire = NULL;
+	char error[256];
+	struct json_object *facts = w->disks->load(w, host_index(w, host), &event.loaded.promised, &event.loaded.facts_term);
+
+	if (!facts)
+		return;
+	if (wire_facts_decode(facts, &wire, &event.loaded.n_facts, &event.loaded.facts, error, sizeof(error)))
+		fail(w, "%s: its own store is refused: %s", host->name, error);
+	else
+		disk_compare(w, host, event.loaded.n_facts, event.loaded.facts);
+	if (event.loaded.promised != host->store.promised || event.loaded.facts_term != host->store.facts_term)
+		fail(w, "I5: the store of %s has forgotten what it promised", host->name);
+	if (!w->failed)
+		host_step(w, host, &event);
+	wire_free(wire);
+	json_object_put(facts);
 }
 
 static void loaded_tell(struct world *w, struct world_host *host, size_t n, const struct fact_ref *facts)
@@ -195,6 +299,10 @@ void store_load(struct world *w, struct world_host *host)
 
 	pending_drop(store);
 	store->failed = false;
+	if (w->disks) {
+		disk_load(w, host);
+		return;
+	}
 	refs = calloc(store->n_facts + 1, sizeof(*refs));
 	if (!refs)
 		abort();
@@ -285,7 +393,7 @@ void world_store_fail(struct world *w, size_t number, uint64_t for_ms)
 	if (!host->power || !host->daemon || host->paused || host->frozen || host->store.failed)
 		return;
 	say(w, "-- the store of %s refuses to be written", host->name);
-	store_crash(w, host);
+	store_crash(w, host, DISK_FAILED);
 	host->store.failed = true;
 	host_step(w, host, &(struct core_event){ .type = EV_PERSIST_FAILED });
 	event_add(w, HAPPEN_LOADED, number - 1, for_ms);
@@ -298,6 +406,9 @@ void world_store_lose(struct world *w, size_t number)
 
 	say(w, "-- the store of %s is lost: it begins empty", w->hosts[number - 1].name);
 	store_clear(store);
+	if (w->disks)
+		w->disks->lose(w, number - 1);
+	store->rows = 0;
 	store->promised = store->facts_term = 0;
 	/* What it held was acknowledged, and counts: elections are safe because an empty store has no vote. */
 	store->record_term = term;

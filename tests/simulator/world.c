@@ -131,6 +131,8 @@ void world_init(struct world *w, uint64_t seed, size_t hosts, size_t guests)
 
 void world_free(struct world *w)
 {
+	if (w->disks)
+		w->disks->free(w);
 	events_free(w);
 	for (size_t h = 0; h < w->n_hosts; h++) {
 		outbox_clear(&w->hosts[h]);

@@ -20,6 +20,7 @@ struct pending_write;
 struct ledger;
 struct coverage;
 struct parcel;
+struct disk_ops;
 
 /* What is on a host's disk, and what is on the way to it. */
 struct store {
@@ -31,6 +32,7 @@ struct store {
 	struct pending_write *pending, **pending_end;
 	uint64_t busy_until_ms; /* a slow disk: nothing is durable before */
 	bool failed;            /* it refuses writes, until it is opened anew */
+	uint64_t rows;          /* of history, with disks: each write adds one */
 };
 
 struct guest_here {
@@ -120,6 +122,7 @@ struct swarm {
 	bool excluded;           /* the settings leave vm1 to its own host: a start elsewhere says so, and does nothing */
 	bool takes_along;        /* a migration takes the definition along: it is undefined on the source */
 	bool asks_twice;         /* the gate is asked for a migration, and then for the QEMU that waits for it */
+	bool real_store;         /* the store's own code, on a disk that tears */
 	bool versions;           /* daemons begin in either of two versions of the protocol */
 	uint32_t lock_percent;   /* of starts wait for locks */
 	uint32_t helper_death_percent;
@@ -163,6 +166,7 @@ struct world {
 	uint32_t stores_lost;
 	struct ledger *ledger;          /* what the oracle knows; NULL: only who runs where is checked */
 	struct coverage *coverage;
+	const struct disk_ops *disks;   /* NULL: stores are modelled only */
 };
 
 extern bool cores_always_fresh; /* each daemon has a core in new memory: slow, and nothing may come of it */
