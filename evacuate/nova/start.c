@@ -10,28 +10,24 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "evacuate/libvirt/verify.h"
 #include "evacuate/nova/lock.h"
 #include "evacuate/nova/nova.h"
 #include "evacuate/nova/select.h"
 #include "evacuate/nova/volumes.h"
+#include "evacuate/nova/wait.h"
 #include "evacuate/report.h"
 #include "hamon/common/clock.h"
 #include "hamon/common/json.h"
 
-#define POLL_FIRST_MS 250
-#define POLL_MAX_MS 1000
-#define POLL_QUEUED_MS 3000 /* while libvirt here has not begun with it yet: others come before it, and each look costs Nova time */
-#define POLL_SLICE_MS 50
-#define PID_PATH_SIZE 512
 #define LOST_MS 10000      /* a request whose answer was lost shows its effect within this, or has none */
 #define STUCK_MS 45000     /* nothing has changed for so long: whoever should carry it out does not */
 #define SETTLE_MS 4000     /* between two states of one evacuation Nova shows no task for less than this */
 #define FAULT_MS 3000      /* an evacuation that failed is told before the server's fault is */
 #define VOLUMES_MS 30000   /* a volume service that is down, or a volume that is busy, may come round within this */
 #define ATTACHED_MS 5000   /* Cinder shows an attachment at most this long after Nova has made it */
+#define VOLUMES_AGAIN_MS 250
 #define WATCH_SLACK_MS 5000
 #define TELL_MS 5000
 
@@ -55,8 +51,7 @@ struct start {
 	char seen[4 * NOVA_WORD_SIZE];   /* what the last turn read; */
 	uint64_t changed_ms;             /* and since when */
 	uint64_t told_ms;
-	char pid_path[PID_PATH_SIZE];    /* libvirt's file of its QEMU */
-	bool begun;                      /* that was there */
+	struct nova_wait wait;
 };
 
 enum turn {
@@ -452,45 +447,18 @@ static enum turn turn(struct start *start)
 		    *server->host ? server->host : "no host");
 }
 
-/* Only says when to look again, and decides nothing: nova-compute of this host has just started a QEMU, so Nova will soon be done. */
-static bool has_begun(struct start *start)
+/* Asked for, and still where it was. */
+static bool is_queued(const struct start *start)
 {
-	if (start->begun || access(start->pid_path, F_OK))
-		return false;
-	start->begun = true;
-	return true;
-}
-
-/* False when there is no time left. */
-static bool turn_wait(struct start *start, uint64_t *delay_ms)
-{
-	uint64_t now_ms = clock_boot_ms(), until_ms = now_ms + *delay_ms, max_ms;
-
-	if (now_ms + 2 * POLL_FIRST_MS >= start->compute.deadline_ms)
-		return false;
-	if (until_ms + POLL_FIRST_MS > start->compute.deadline_ms)
-		until_ms = start->compute.deadline_ms - POLL_FIRST_MS;
-	*delay_ms = *delay_ms * 3 / 2;
-	while ((now_ms = clock_boot_ms()) < until_ms) {
-		if (has_begun(start)) {
-			until_ms = now_ms + POLL_FIRST_MS;
-			*delay_ms = POLL_FIRST_MS;
-		}
-		poll(NULL, 0, POLL_SLICE_MS);
-	}
-	max_ms = start->posted && !start->begun && !is_self(start, start->server.host) ? POLL_QUEUED_MS : POLL_MAX_MS;
-	if (*delay_ms > max_ms)
-		*delay_ms = max_ms;
-	return true;
+	return start->posted && !is_self(start, start->server.host);
 }
 
 static bool evacuated(struct start *start)
 {
-	uint64_t delay_ms = POLL_FIRST_MS;
 	enum turn next;
 
 	while ((next = turn(start)) == TURN_AGAIN) {
-		if (turn_wait(start, &delay_ms))
+		if (nova_wait(&start->wait, is_queued(start), start->compute.deadline_ms))
 			continue;
 		report_failure(start->result, "timeout", "Nova did not bring %s up here within %llu ms: %s",
 			       start->server.name, (unsigned long long)start->req->start_timeout_ms, start->seen);
@@ -510,7 +478,7 @@ static void volumes_tell(struct start *start)
 	start->compute.deadline_ms = began_ms + 2 * ATTACHED_MS;
 	while ((verdict = volumes_after(&start->compute, &start->server, start->req->nova.self)) == VOLUMES_WAIT &&
 	       clock_boot_ms() - began_ms < ATTACHED_MS)
-		poll(NULL, 0, POLL_FIRST_MS);
+		poll(NULL, 0, VOLUMES_AGAIN_MS);
 	json_put_u64(start->result, "volumes", start->server.n_volumes);
 	if (verdict != VOLUMES_READY)
 		json_put_string(start->result, "volumes_problem", start->compute.failure.text);
@@ -530,8 +498,7 @@ void nova_start(const struct request *req, const struct plane_paths *paths, stru
 	start.compute.on_wait = wait_tell;
 	start.compute.user = &start;
 	start.compute.run_dir = paths->run_dir;
-	snprintf(start.pid_path, sizeof(start.pid_path), "%s/%s.pid", paths->libvirt_run, req->name);
-	start.begun = !access(start.pid_path, F_OK);
+	nova_wait_begin(&start.wait, paths->libvirt_run, req->name);
 	start.changed_ms = clock_boot_ms();
 	report_limit(req->op, req->start_timeout_ms + WATCH_SLACK_MS, "the evacuation by Nova");
 	if (!nova_open(&start.compute, req, req->start_timeout_ms)) {

@@ -1,0 +1,53 @@
+/*
+ * Nova's work for one target goes one by one, so of many servers most wait, and each look at one costs nova-api more than it tells. What happens
+ * next happens on this very host: libvirt's file of the server's QEMU says that its turn has come. It only says when to look, and
+ * decides nothing.
+ */
+#include <poll.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "evacuate/nova/wait.h"
+#include "hamon/common/clock.h"
+
+#define FIRST_MS 250
+#define MAX_MS 1000
+#define QUEUED_MAX_MS 3000
+#define SLICE_MS 50
+
+void nova_wait_begin(struct nova_wait *wait, const char *libvirt_run, const char *name)
+{
+	snprintf(wait->pid_path, sizeof(wait->pid_path), "%s/%s.pid", libvirt_run, name);
+	wait->begun = !access(wait->pid_path, F_OK);
+	wait->delay_ms = FIRST_MS;
+}
+
+static bool has_begun(struct nova_wait *wait)
+{
+	if (wait->begun || access(wait->pid_path, F_OK))
+		return false;
+	wait->begun = true;
+	return true;
+}
+
+bool nova_wait(struct nova_wait *wait, bool queued, uint64_t deadline_ms)
+{
+	uint64_t max_ms = queued && !wait->begun ? QUEUED_MAX_MS : MAX_MS, now_ms = clock_boot_ms(), until_ms;
+
+	if (now_ms + 2 * FIRST_MS >= deadline_ms)
+		return false;
+	if (wait->delay_ms > max_ms)
+		wait->delay_ms = max_ms;
+	until_ms = now_ms + wait->delay_ms;
+	if (until_ms + FIRST_MS > deadline_ms)
+		until_ms = deadline_ms - FIRST_MS;
+	wait->delay_ms = wait->delay_ms * 3 / 2;
+	while ((now_ms = clock_boot_ms()) < until_ms) {
+		if (has_begun(wait)) {
+			until_ms = now_ms + FIRST_MS;
+			wait->delay_ms = FIRST_MS;
+		}
+		poll(NULL, 0, SLICE_MS);
+	}
+	return true;
+}

@@ -1,0 +1,23 @@
+/* When to look again at a server that Nova is bringing here. */
+#ifndef HAMON_EVACUATE_NOVA_WAIT_H
+#define HAMON_EVACUATE_NOVA_WAIT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct nova_wait {
+	char pid_path[512]; /* libvirt's file of its QEMU */
+	bool begun;         /* that has been there */
+	uint64_t delay_ms;
+};
+
+/* libvirt_run is libvirt's folder of running domains, name the domain's. */
+void nova_wait_begin(struct nova_wait *wait, const char *libvirt_run, const char *name);
+
+/*
+ * Sleeps until the next look is due: ever longer, longest while the server is queued (asked for, and its target not at it), and
+ * shortly after libvirt has begun with it here. False, at once, when there is no time for another look before deadline_ms.
+ */
+bool nova_wait(struct nova_wait *wait, bool queued, uint64_t deadline_ms);
+
+#endif
