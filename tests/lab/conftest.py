@@ -3,7 +3,8 @@
 A test that uses `cluster` gets a lab of its own, with hamon on every host: it is up in seconds, and nothing
 that one test did can matter to the next. @pytest.mark.lab(hosts=5, hamon={..}) are Lab's arguments, and boot=False
 leaves the hosts off; @pytest.mark.scenario(1, 24) says which rows of
-scenarios.py it covers, @pytest.mark.long that it is too slow for every day, @pytest.mark.nova that it needs tests/nova. Every
+scenarios.py it covers, @pytest.mark.long that it is too slow for every day, @pytest.mark.nova that it needs tests/nova
+(and short that tests/all runs it all the same). Every
 such test ends with the invariant check of cluster.py, and leaves the hosts' logs in $HAMON_LAB_LOGS when it fails.
 
 tests/all runs them in several processes (pytest-xdist, --dist loadgroup), each with one lab at a time, and then those that
@@ -31,6 +32,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "lab(**options): arguments for the Lab of this test")
     config.addinivalue_line("markers", "scenario(number, ..): the rows of scenarios.py that this test covers")
     config.addinivalue_line("markers", "nova: needs the real OpenStack of tests/nova; left out unless --nova is given")
+    config.addinivalue_line("markers", "short: of the tests with a real Nova, one that tests/all runs too")
     config.addinivalue_line("markers", "alone: not while other tests run")
     config.addinivalue_line("markers", "xdist_group(name): its tests go to the same process")
     config.addinivalue_line("markers", "long: slow; left out unless --long is given")
@@ -43,11 +45,14 @@ def pytest_configure(config):
 def pytest_addoption(parser):
     parser.addoption("--long", action="store_true", help="the slow tests too")
     parser.addoption("--nova", action="store_true", help="the tests with a real Nova, and only these; see tests/nova")
+    parser.addoption("--nova-short", action="store_true", help="besides the others those tests with a real Nova that are marked short")
 
 
 def pytest_collection_modifyitems(config, items):
     def wanted(item):
-        if bool(item.get_closest_marker("nova")) != config.getoption("--nova"):
+        if item.get_closest_marker("nova") and not config.getoption("--nova"):
+            return config.getoption("--nova-short") and item.get_closest_marker("short")
+        if config.getoption("--nova") and not item.get_closest_marker("nova"):
             return False
         return config.getoption("--long") or not item.get_closest_marker("long")
 

@@ -145,6 +145,8 @@ def check_moved(cluster, *moved):
 
 
 @pytest.mark.scenario(1, 32)
+@pytest.mark.short
+@pytest.mark.alone
 def test_host_loses_power_and_returns(cluster, cloud):
     nova = cloud.nova
     a1, a2, off, b1 = add(cluster, a1="h1", a2="h1", off="h1", b1="h2")
@@ -255,6 +257,8 @@ def test_the_control_plane_is_dead(cluster, cloud):
 
 
 @pytest.mark.scenario(22)
+@pytest.mark.short
+@pytest.mark.alone
 @pytest.mark.lab(hamon=dict(HAMON, nova={"cloud": "lab", "timeout": "3s"}), environment={"HAMON_TRACE": TRACE})
 def test_the_answer_to_an_evacuation_is_lost(cluster, cloud):
     """Nova takes longer to accept than hamon waits for one answer; it is asked once all the same."""
