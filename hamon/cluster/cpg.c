@@ -193,7 +193,7 @@ int group_send(struct group *group, const void *data, size_t len)
 		return -EINVAL;
 	if (!frags)
 		return -E2BIG;
-	if (!group->is_up || group->conn.is_lost)
+	if (!group || !group->is_up || group->conn.is_lost)
 		return -ENOTCONN;
 	if (group->queued + frags > GROUP_QUEUE_MAX ||
 	    group->queued_bytes + len > GROUP_QUEUE_BYTES_MAX)

@@ -91,7 +91,8 @@ void group_stop(struct group *group);
 
 /*
  * Multicasts one message to all members, this process included; copied, never blocks, in order. 0;
- * -ENOTCONN before on_up and after on_down, or when the connection was just found to be lost;
+ * -ENOTCONN before on_up and after on_down, or when the connection was just found to be lost, and for no group at all (NULL:
+ * corosync has not said yet who this node is);
  * -EAGAIN when the queue is full (nothing of the message is sent); -E2BIG above FRAME_MESSAGE_MAX
  * (frame.h, 8 MiB); -EINVAL when it is empty; -ENOMEM. 0 is no proof of delivery: that is the
  * message's own on_message.

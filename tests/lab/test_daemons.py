@@ -4,6 +4,7 @@ import signal
 import time
 
 import bmc
+import guests
 import pytest
 import stores
 from cluster import LONG
@@ -96,6 +97,24 @@ def test_corosync_restarted_in_maintenance(cluster):
     cluster.wait_settled()
     assert cluster.host("h1").pids("hamond") == daemon and offs(cluster) == []
     cluster.wait_known()
+
+
+@pytest.mark.lab(boot=False)
+def test_corosync_comes_after_hamond(cluster):
+    """At the start of a host all comes in any order: libvirt may tell of a guest that is new while there is nobody to tell."""
+    host = cluster.host("h1")
+    cluster.lab.each(lambda one: one.boot(["libvirtd"] if one is host else None))
+    guest = guests.file_guest(cluster.lab, "a1").define(host)
+    host.start_hamond()
+    cluster.wait("hamond has kept its definition", lambda: host.run(
+        ["sqlite3", "/var/lib/hamon/hamon.db", "select count(*) from defs"]).stdout.strip() == "1")
+    daemon = host.pids("hamond")
+    assert len(daemon) == 1
+    host.start_corosync()
+    cluster.wait_settled()
+    cluster.add(guest, "h1")
+    cluster.wait_known()
+    assert host.pids("hamond") == daemon
 
 
 @pytest.mark.scenario(4)

@@ -300,6 +300,7 @@ static void come_up(void *data)
 
 static void absent_at_start(void)
 {
+	CHECK_INT(group_send(NULL, "early", 5), -ENOTCONN);
 	start();
 	fake.open_error = CS_ERR_LIBRARY;
 	qb_loop_timer_add(loop, QB_LOOP_MED, 600 * QB_TIME_NS_IN_MSEC, NULL, come_up, NULL);
