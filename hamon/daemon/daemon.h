@@ -135,6 +135,8 @@ struct daemon {
 	struct helper *check;
 	uint64_t beacon_due_ms;
 	uint64_t check_due_ms;
+	bool check_again;   /* something changed while a check ran */
+	bool check_partial; /* the last one left out what had no definition yet */
 	uint64_t instances_digest;
 	bool verdicts_resend;
 	size_t n_verdicts;

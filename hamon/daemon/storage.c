@@ -214,10 +214,14 @@ static void check_on_line(void *user, struct helper *helper, struct json_object 
 static void check_on_exit(void *user, struct helper *helper, int status, enum helper_end end)
 {
 	struct daemon *d = user;
-	bool all_good = true;
+	bool all_good = !d->check_partial;
 	uint64_t now_ms = clock_boot_ms();
 
 	d->check = NULL;
+	if (d->check_again) {
+		d->check_due_ms = now_ms;
+		return;
+	}
 	for (size_t i = 0; i < d->n_verdicts; i++)
 		all_good &= d->verdicts[i].verdict == VERDICT_SHARED || d->verdicts[i].verdict == VERDICT_VOLUME;
 	d->check_due_ms = now_ms + (all_good || now_ms > d->verdicts_changed_ms + CHECK_SOON_FOR_MS ?
@@ -229,11 +233,16 @@ static void check_begin(struct daemon *d)
 	struct json_object *input, *list = json_object_new_array();
 	struct core_instance_view view;
 
-	d->check_due_ms = clock_boot_ms() + CHECK_INTERVAL_MS;
-	for (size_t i = 0; i < core_instance_count(d->core); i++)
-		if (core_instance(d->core, i, &view) && view.place->owner != d->settings.self &&
-		    def_find(d, view.spec->def_hash))
+	d->check_again = d->check_partial = false;
+	for (size_t i = 0; i < core_instance_count(d->core); i++) {
+		if (!core_instance(d->core, i, &view) || view.place->owner == d->settings.self)
+			continue;
+		if (def_find(d, view.spec->def_hash))
 			json_object_array_add(list, storage_instance_request(d, &view));
+		else
+			d->check_partial |= view.spec->def_hash[0] != '\0'; /* on its way: defs_tick asks for it */
+	}
+	d->check_due_ms = clock_boot_ms() + (d->check_partial ? CHECK_SOON_MS : CHECK_INTERVAL_MS);
 	if (!json_object_array_length(list)) {
 		json_object_put(list);
 		return;
@@ -283,7 +292,7 @@ void storage_step(struct daemon *d)
 	if (!d->check)
 		check_begin(d);
 	else
-		d->check_due_ms = now_ms;
+		d->check_again = true; /* it may have been asked before what has changed now */
 }
 
 void storage_tick(struct daemon *d)
