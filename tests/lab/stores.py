@@ -92,7 +92,10 @@ def gluster_create(lab):
         "%s:/srv/brick/b" % host.name for host in lab.hosts[:3]] + ["force"]
     spaces.wait_until("the volume is made", lambda: first.run(create, check=False).returncode == 0 or first.run(
         ["gluster", "volume", "info", "gv"], check=False).returncode == 0, seen=lambda: first.run(create, check=False).stderr)
-    first.run(["gluster", "volume", "set", "gv", "network.ping-timeout", "3"])
+    # How long the bricks keep the locks of a host that has lost its power: 42 s by default, which would show nothing more.
+    for key, value in (("network.ping-timeout", "3"), ("server.tcp-user-timeout", "8"), ("server.keepalive-time", "4"),
+                       ("server.keepalive-interval", "1"), ("server.keepalive-count", "4")):
+        first.run(["gluster", "volume", "set", "gv", key, value])
     first.run(["gluster", "volume", "start", "gv"])
     lab.each(gluster_mount, lab.hosts[:3])
     with open(os.path.join(lab.folder, "gluster"), "w"):

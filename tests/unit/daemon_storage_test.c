@@ -1,0 +1,210 @@
+/*
+ * hamon/daemon/storage.c: when storage is checked again. A host without a verdict is no target, so none may wait for long. The
+ * test stands in for the checking helper, the core and the clock.
+ */
+#include "hamon/common/json.h"
+#include "hamon/daemon/daemon.h"
+#include "tests/unit/test.h"
+
+#define SOON_MS 3000
+#define SECOND_MS 1000
+
+static struct daemon d;
+static struct hamon_config config;
+static struct spec_fact spec = { .uuid = "u1", .name = "a1", .def_hash = "1111" };
+static struct place_fact place;
+static const char *definition;
+static unsigned int checks; /* that have begun */
+static void (*on_line)(void *user, struct helper *helper, struct json_object *obj);
+static void (*on_exit_of_check)(void *user, struct helper *helper, int status, enum helper_end end);
+static uint64_t now_ms;
+
+/* --- what stands in --- */
+
+uint64_t clock_boot_ms(void)
+{
+	return now_ms;
+}
+
+size_t core_instance_count(const struct core *core)
+{
+	return 1;
+}
+
+bool core_instance(const struct core *core, size_t slot, struct core_instance_view *ret)
+{
+	*ret = (struct core_instance_view){ .spec = &spec, .place = &place };
+	return slot == 0;
+}
+
+size_t core_host_count(const struct core *core)
+{
+	return 0;
+}
+
+bool core_host(const struct core *core, size_t slot, struct core_host_view *ret)
+{
+	return false;
+}
+
+const char *verdict_name(enum verdict verdict)
+{
+	static const char *const names[] = { "unknown", "local", "shared", "volume" };
+
+	return names[verdict];
+}
+
+struct helper *daemon_helper(struct daemon *daemon, const char *program, const char *verb, struct json_object *input,
+			     uint64_t deadline_ms, unsigned int tag,
+			     void (*line)(void *user, struct helper *helper, struct json_object *obj),
+			     void (*end)(void *user, struct helper *helper, int status, enum helper_end end),
+			     void *user)
+{
+	CHECK_STR(verb, "check");
+	CHECK(!daemon->check);
+	json_object_put(input);
+	on_line = line;
+	on_exit_of_check = end;
+	checks++;
+	return (struct helper *)&checks;
+}
+
+void daemon_event(struct daemon *daemon, const struct core_event *event)
+{
+}
+
+void daemon_log(struct daemon *daemon, const char *format, ...)
+{
+}
+
+const char *daemon_self_name(struct daemon *daemon)
+{
+	return "h1";
+}
+
+const char *daemon_host_name(struct daemon *daemon, uint32_t nodeid)
+{
+	return "h2";
+}
+
+const char *def_find(struct daemon *daemon, const char *hash)
+{
+	return definition;
+}
+
+void watch_host_report(struct daemon *daemon)
+{
+}
+
+/* --- helpers of the tests --- */
+
+static void passes(uint64_t ms)
+{
+	for (uint64_t end = now_ms + ms; now_ms < end;) {
+		now_ms += SECOND_MS;
+		storage_tick(&d);
+	}
+}
+
+static void says(const char *verdict)
+{
+	struct json_object *obj = json_object_new_object();
+
+	json_put_string(obj, "type", "verdict");
+	json_put_string(obj, "uuid", spec.uuid);
+	json_put_string(obj, "verdict", verdict);
+	on_line(&d, d.check, obj);
+	json_object_put(obj);
+}
+
+static void ends(void)
+{
+	on_exit_of_check(&d, d.check, 0, HELPER_EXITED);
+	CHECK(!d.check);
+}
+
+static void begin(void)
+{
+	static struct verdict_report verdicts[CORE_INSTANCES_MAX];
+
+	memset(&d, 0, sizeof(d));
+	memset(verdicts, 0, sizeof(verdicts));
+	d.config = &config;
+	d.verdicts = verdicts;
+	d.settings.self = 1;
+	config.storage.beacon_interval_ms = 3600000;
+	place.owner = place.home = 2;
+	definition = "<domain/>";
+	checks = 0;
+	now_ms = 1000000;
+}
+
+/* --- tests --- */
+
+static void a_change_is_checked_at_once(void)
+{
+	begin();
+	storage_step(&d);
+	CHECK_INT(checks, 1);
+	says("shared");
+	ends();
+	storage_step(&d);
+	CHECK_INT(checks, 1);
+	spec.version.counter++;
+	storage_step(&d);
+	CHECK_INT(checks, 2);
+}
+
+static void a_change_during_a_check_is_checked_after_it(void)
+{
+	begin();
+	storage_step(&d);
+	spec.version.counter++;
+	storage_step(&d);
+	CHECK_INT(checks, 1);
+	says("shared");
+	ends();
+	passes(SECOND_MS);
+	CHECK_INT(checks, 2);
+	/* Once: not for ever. */
+	says("shared");
+	ends();
+	passes(2 * SOON_MS);
+	CHECK_INT(checks, 2);
+}
+
+static void one_without_its_definition_is_checked_soon(void)
+{
+	begin();
+	definition = NULL;
+	storage_step(&d);
+	CHECK_INT(checks, 0);
+	passes(SOON_MS);
+	CHECK_INT(checks, 0);
+	definition = "<domain/>";
+	passes(SOON_MS);
+	CHECK_INT(checks, 1);
+}
+
+static void a_bad_verdict_is_looked_at_again_soon(void)
+{
+	begin();
+	storage_step(&d);
+	says("unknown");
+	ends();
+	passes(SOON_MS);
+	CHECK_INT(checks, 2);
+	says("shared");
+	ends();
+	passes(2 * SOON_MS);
+	CHECK_INT(checks, 2);
+}
+
+int main(void)
+{
+	RUN(a_change_is_checked_at_once);
+	RUN(a_change_during_a_check_is_checked_after_it);
+	RUN(one_without_its_definition_is_checked_soon);
+	RUN(a_bad_verdict_is_looked_at_again_soon);
+	return 0;
+}
