@@ -92,6 +92,11 @@ const char *def_find(struct daemon *daemon, const char *hash)
 	return definition;
 }
 
+bool nova_is_plane(const struct daemon *daemon)
+{
+	return false;
+}
+
 void watch_host_report(struct daemon *daemon)
 {
 }
