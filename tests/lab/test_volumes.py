@@ -50,8 +50,8 @@ def check_refused(cluster, guest, disk):
 @pytest.mark.scenario(1, 8)
 def test_volumes_move_and_local_disks_stay(cluster, cinder):
     nova = cinder.cloud.nova
-    nova.call("POST", "/flavors", {"flavor": {"name": "swap", "id": "2", "ram": 16, "vcpus": 1, "disk": 0, "swap": 1}})
-    v1, off, mixed = add_on_volumes(cluster, cinder, "h1", v1="1", off="1", mixed="2")
+    nova.call("POST", "/flavors", {"flavor": {"name": "swap", "id": "swap", "ram": 16, "vcpus": 1, "disk": 0, "swap": 1}})
+    v1, off, mixed = add_on_volumes(cluster, cinder, "h1", v1="1", off="1", mixed="swap")
     (own,) = add(cluster, own="h1")
     data = cinder.make("data")
     cinder.wait_available(data)
@@ -97,8 +97,8 @@ def test_the_volume_service_is_down(cluster, cinder):
     cinder.cloud.kill("cinder-volume")
     cinder.wait("down")
     cluster.host("h1").power_off()
-    cluster.wait("it is told what it waits for", lambda: "cinder-volume on cloud@nfs is down" in cluster.instance(v1.name)["reason"],
-                 LONG)
+    cluster.wait("it is told what it waits for", lambda: "cinder-volume on cloud@nfs is down" in (
+        cluster.instance(v1.name)["reason"] or ""), LONG)
     assert nova.migrations(v1.uuid) == [] and nova.state(v1.uuid) == ("ACTIVE", None, "h1")
     assert cinder.attached(v1.volume) == ("in-use", [(v1.uuid, "h1")])
     cinder.start("cinder-volume")
