@@ -498,7 +498,7 @@ void nova_start(const struct request *req, const struct plane_paths *paths, stru
 	start.compute.on_wait = wait_tell;
 	start.compute.user = &start;
 	start.compute.run_dir = paths->run_dir;
-	nova_wait_begin(&start.wait, paths->libvirt_run, req->name);
+	nova_wait_begin(&start.wait, req->op, paths->libvirt_run, req->name);
 	start.changed_ms = clock_boot_ms();
 	report_limit(req->op, req->start_timeout_ms + WATCH_SLACK_MS, "the evacuation by Nova");
 	if (!nova_open(&start.compute, req, req->start_timeout_ms)) {

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "evacuate/nova/wait.h"
+#include "evacuate/report.h"
 #include "hamon/common/clock.h"
 
 #define FIRST_MS 250
@@ -15,8 +16,9 @@
 #define QUEUED_MAX_MS 3000
 #define SLICE_MS 50
 
-void nova_wait_begin(struct nova_wait *wait, const char *libvirt_run, const char *name)
+void nova_wait_begin(struct nova_wait *wait, const char *op, const char *libvirt_run, const char *name)
 {
+	wait->op = op;
 	snprintf(wait->pid_path, sizeof(wait->pid_path), "%s/%s.pid", libvirt_run, name);
 	wait->begun = !access(wait->pid_path, F_OK);
 	wait->delay_ms = FIRST_MS;
@@ -27,6 +29,7 @@ static bool has_begun(struct nova_wait *wait)
 	if (wait->begun || access(wait->pid_path, F_OK))
 		return false;
 	wait->begun = true;
+	report_progress(wait->op, "begun", wait->pid_path);
 	return true;
 }
 

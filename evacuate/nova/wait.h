@@ -8,11 +8,12 @@
 struct nova_wait {
 	char pid_path[512]; /* libvirt's file of its QEMU */
 	bool begun;         /* that has been there */
+	const char *op;     /* whom to tell when it comes: a progress line "begun" */
 	uint64_t delay_ms;
 };
 
 /* libvirt_run is libvirt's folder of running domains, name the domain's. */
-void nova_wait_begin(struct nova_wait *wait, const char *libvirt_run, const char *name);
+void nova_wait_begin(struct nova_wait *wait, const char *op, const char *libvirt_run, const char *name);
 
 /*
  * Sleeps until the next look is due: ever longer, longest while the server is queued (asked for, and its target not at it), and

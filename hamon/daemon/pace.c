@@ -66,6 +66,14 @@ void pace_end(struct pace *pace, enum pace_end end, uint32_t max, uint64_t now_m
 	}
 }
 
+void pace_works(struct pace *pace)
+{
+	if (!pace->canary_ms)
+		return;
+	pace->canary_ms = 0;
+	pace->width = 2;
+}
+
 void pace_slow(struct pace *pace, uint64_t now_ms)
 {
 	halve(pace, now_ms);

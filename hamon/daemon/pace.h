@@ -1,6 +1,6 @@
 /*
  * How many servers this host asks Nova for at a time. The first one of an incident goes alone, a canary: when Nova cannot bring up that one, it
- * is not asked for a hundred. Once it runs (or has had its time) the rest follow, one more at a time with each that starts, half
+ * is not asked for a hundred. Once its QEMU is there (or it has had its time) the rest follow, one more at a time with each that starts, half
  * as many as soon as Nova answers late, asks to wait, or fails. Pure: the time is an argument, in ms of the boot clock.
  *
  * Nova's own work for one target goes one by one, so a great width gains nothing (measured: 20 at a time are no faster than
@@ -33,6 +33,9 @@ enum pace_end {
 uint32_t pace_room(struct pace *pace, uint32_t max, uint64_t now_ms);
 void pace_begin(struct pace *pace, uint64_t now_ms);
 void pace_end(struct pace *pace, enum pace_end end, uint32_t max, uint64_t now_ms);
+
+/* The QEMU of one of them is there: all that lies between Nova's API and this host has worked. */
+void pace_works(struct pace *pace);
 
 /* Nova does not answer, answers late, or asks to wait (429, 503). */
 void pace_slow(struct pace *pace, uint64_t now_ms);

@@ -148,6 +148,8 @@ static void line_take(struct start_op *op, struct json_object *obj)
 			daemon_defer(op->d, &event);
 			op_paced_end(op, PACE_STARTED);
 		}
+		if (op->paced && !strcmp(phase, "begun"))
+			pace_works(&op->d->pace);
 		if (!op->dropped && !strcmp(phase, "lock-wait"))
 			daemon_log(op->d, "%s: waits for the image's lock: %s", op->label,
 				   json_string_or(obj, "detail", ""));

@@ -221,6 +221,18 @@ static void one_server_goes_at_once(void)
 	CHECK_INT(d.pace.running, 0);
 }
 
+static void a_canary_whose_qemu_is_there(void)
+{
+	begin(CONFIG_PLANE_NOVA);
+	give_all();
+	says(0, "{\"type\":\"progress\",\"phase\":\"begun\"}");
+	CHECK_INT(n_runs, 2);
+	says(1, "{\"type\":\"progress\",\"phase\":\"begun\"}");
+	CHECK_INT(n_runs, 2);
+	is_up(0);
+	CHECK_INT(n_runs, 4);
+}
+
 static void a_canary_that_takes_long(void)
 {
 	begin(CONFIG_PLANE_NOVA);
@@ -301,6 +313,7 @@ int main(void)
 	RUN(libvirt_starts_all_at_once);
 	RUN(nova_is_asked_for_a_canary_and_then_for_more);
 	RUN(one_server_goes_at_once);
+	RUN(a_canary_whose_qemu_is_there);
 	RUN(a_canary_that_takes_long);
 	RUN(the_width_halves_when_nova_is_slow);
 	RUN(what_fails_makes_room);

@@ -57,6 +57,7 @@ class Cloud:
         self.listed, self.page = [], 100
         self.later = []  # (reads until then, what to do)
         self.evacuates = "done"
+        self.queue = 2  # reads until it ends
         self.lock = threading.Lock()
         self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"cloud": self}))
         self.url = "http://127.0.0.1:%d" % self.http.server_port
@@ -106,7 +107,8 @@ class Cloud:
             else:
                 self.put(status="ERROR", task=None, fault=recorded("server_error")["server"]["fault"])
                 migration["status"] = "error"
-        self.later.append([2, end])
+        self.evacuation_ends = end
+        self.later.append([self.queue, end])
         return 200, None
 
     def action(self, body):
@@ -250,7 +252,7 @@ class HelperTest(unittest.TestCase):
                            **dict(environment)}}, timeout_ms=call_ms, **dict(nova))}
         request.update(more)
         began = time.monotonic()
-        process = subprocess.Popen([PROGRAM, "--run-dir", self.run_dir, verb], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        process = subprocess.Popen([PROGRAM, "--run-dir", self.run_dir] + self.options + [verb], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                    env={name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")})
         timer = threading.Timer(PATIENCE_S, process.kill)
         timer.start()
@@ -567,6 +569,31 @@ class ApiTest(HelperTest):
         told = self.listed()
         self.assertFalse(told["ok"])
         self.assertLess(self.took, 6)
+
+    # when it looks again
+
+    def test_it_looks_at_once_when_libvirt_has_begun(self):
+        """Queued at its target it is looked at every three seconds; the file of its QEMU tells that its turn has come."""
+        run = os.path.join(os.path.dirname(self.run_dir), "libvirt")
+        os.mkdir(run)
+        self.options = ["--libvirt-run", run]
+        self.cloud.queue = 1e9
+        began, ended = [], []
+
+        def qemu():
+            began.append(len(self.cloud.asked("GET", "/v2.1/servers/" + SERVER)))
+            ended.append(time.monotonic())
+            self.cloud.evacuation_ends()
+            with open(os.path.join(run, "test.pid"), "w"):
+                pass
+
+        timer = threading.Timer(12, qemu)
+        timer.start()
+        self.addCleanup(timer.cancel)
+        self.started(timeout_ms=30000)
+        self.assertLess(time.monotonic() - ended[0], 1.5)
+        self.assertIn("begun", self.phases)
+        self.assertLessEqual(began[0], 9)
 
     # a session that is kept for the next helper
 
