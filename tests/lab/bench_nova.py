@@ -370,7 +370,7 @@ def measure(session, rounds, only):
     session.hamon_off()
     rivals(session, count, rounds, only)
     if "shipped" in only:
-        for some in sorted({1, count}):
+        for some in sorted({1, count}, reverse=True):
             session.masakari_run(some, True)
 
 

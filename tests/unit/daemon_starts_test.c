@@ -61,10 +61,6 @@ void daemon_defer(struct daemon *daemon, const struct core_event *event)
 	n_results += event->type == EV_START_RESULT;
 }
 
-void daemon_note(struct daemon *daemon, const char *kind, enum note_severity severity, const char *format, ...)
-{
-}
-
 void daemon_log(struct daemon *daemon, const char *format, ...)
 {
 }
