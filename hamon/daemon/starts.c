@@ -33,6 +33,7 @@ struct start_op {
 	bool dropped;     /* its term is over */
 	bool answered;
 	bool started;     /* the second helper is at work */
+	bool repeated;    /* its helper died once */
 	bool stopped;     /* by hand, before it was verified; or as it was to be */
 	bool deleted;     /* says the control plane */
 	bool excluded;    /* not among those that [nova] select takes */
@@ -190,10 +191,29 @@ static void start_on_line(void *user, struct helper *helper, struct json_object 
 	waiting_begin(op->d);
 }
 
+static bool start_run(struct start_op *op);
+
+/*
+ * A helper that crashed, or was killed by somebody else, has left a start half done, or a guest that runs and nobody has verified. The
+ * next one looks at what is there and goes on from it; to give the instance away would end such a guest. Once: what kills a helper
+ * may be the instance.
+ */
+static bool start_repeat(struct start_op *op, enum helper_end end)
+{
+	if (end != HELPER_SIGNALED || op->answered || op->dropped || op->repeated || op->d->ending)
+		return false;
+	op->repeated = true;
+	daemon_log(op->d, "%s: the start helper died; another one goes on", op->label);
+	return start_run(op);
+}
+
 static void start_on_exit(void *user, struct helper *helper, int status, enum helper_end end)
 {
 	struct start_op *op = user;
 	struct daemon *d = op->d;
+
+	if (start_repeat(op, end))
+		return;
 
 	op->trouble = end == HELPER_DEADLINE;
 	op_answer(op, false, end == HELPER_DEADLINE ?
@@ -203,6 +223,7 @@ static void start_on_exit(void *user, struct helper *helper, int status, enum he
 	waiting_begin(d);
 }
 
+/* False when it has been answered already: there is no helper. */
 static bool start_run(struct start_op *op)
 {
 	const struct hamon_config *config = op->d->config;

@@ -165,6 +165,34 @@ static void ends(size_t run)
 
 /* --- the tests --- */
 
+/* Killed, or crashed: one more helper looks at what is there, and only one; a deadline is an answer. */
+static void a_helper_that_died_is_followed_by_another(void)
+{
+	for (int plane = 0; plane < 2; plane++) {
+		begin(plane ? CONFIG_PLANE_NOVA : CONFIG_PLANE_LIBVIRT);
+		give(0);
+		CHECK_INT(n_runs, 1);
+		is_up(0);
+		runs[0].on_exit(runs[0].user, NULL, 9, HELPER_SIGNALED);
+		CHECK_INT(n_runs, 2);
+		CHECK_STR(runs[1].name, "s0");
+		CHECK_INT(n_results, 0);
+		runs[1].on_exit(runs[1].user, NULL, 9, HELPER_SIGNALED);
+		CHECK_INT(n_runs, 2);
+		CHECK_INT(n_results, 1);
+		give(1);
+		runs[2].on_exit(runs[2].user, NULL, 9, HELPER_DEADLINE);
+		CHECK_INT(n_runs, 3);
+		CHECK_INT(n_results, 2);
+		/* Its term is over: whoever coordinates now says what becomes of it. */
+		give(2);
+		starts_drop(&d);
+		runs[3].on_exit(runs[3].user, NULL, 9, HELPER_SIGNALED);
+		CHECK_INT(n_runs, 4);
+		CHECK(!d.starts);
+	}
+}
+
 static void libvirt_starts_all_at_once(void)
 {
 	begin(CONFIG_PLANE_LIBVIRT);
@@ -306,6 +334,7 @@ static void a_term_that_is_over_asks_for_nothing_more(void)
 
 int main(void)
 {
+	RUN(a_helper_that_died_is_followed_by_another);
 	RUN(libvirt_starts_all_at_once);
 	RUN(nova_is_asked_for_a_canary_and_then_for_more);
 	RUN(one_server_goes_at_once);
