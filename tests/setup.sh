@@ -12,7 +12,7 @@ PACKAGES_LAB="corosync libvirt-daemon libvirt-daemon-system libvirt-clients qemu
 PACKAGES_ALL="clang libclang-rt-14-dev xz-utils python3-pytest python3-pytest-xdist qemu-block-extra tgt glusterfs-server glusterfs-client
 	faketime nftables pacemaker ovmf mtools systemd-boot-efi binutils"
 PACKAGES_NOVA="rabbitmq-server mariadb-server python3-pymysql python3-keystone python3-placement python3-glance python3-nova
-	python3-cinder python3-libvirt uwsgi-core uwsgi-plugin-python3"
+	python3-cinder python3-masakari python3-libvirt uwsgi-core uwsgi-plugin-python3"
 # Of these only files are wanted (api-paste.ini): installing them would configure the daemons of this machine.
 UNPACKED_NOVA="nova-common glance-common cinder-common masakari-api"
 

@@ -3,8 +3,6 @@
 What Nova, its API's cells and placement have in their databases is put back; domains on the hosts that have taken servers end, and
 their nova-computes start anew. The disks stay: all servers of the lab have theirs in one shared folder.
 """
-import pymysql
-
 import cloudconf
 
 SCHEMAS = ("nova", "nova_api", "placement")
@@ -15,6 +13,7 @@ class Database:
     """A connection to the cloud's database, from outside: a look costs far less than the API's."""
 
     def __init__(self, cloud):
+        import pymysql  # comes with Nova's packages
         self._connection = pymysql.connect(unix_socket="/proc/%d/root%s" % (cloud.pid, cloudconf.SOCKET), user="root",
                                            autocommit=True)
 

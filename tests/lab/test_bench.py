@@ -7,6 +7,7 @@ import sys
 import pytest
 
 import bench
+import bench_nova
 from conftest import HERE, stage
 
 
@@ -39,3 +40,31 @@ def test_bench_short():
     text = subprocess.run([sys.executable, "-c", "import json, sys, bench; bench.tell(json.load(sys.stdin))"], cwd=HERE,
                           input=done.stdout, capture_output=True, text=True, check=True).stdout
     assert "ratio: hamon's own share is" in text
+
+
+@pytest.mark.nova
+@pytest.mark.long
+def test_bench_nova():
+    """All three ways bring all servers up, on both targets, and what is compared is what was measured."""
+    done = subprocess.run([sys.executable, os.path.join(HERE, "bench_nova.py"), "--stage", stage(), "--servers", "4", "--rounds", "2",
+                           "--short", "--only", "masakari", "--json"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    result = json.loads(done.stdout)
+    ways = [(run["way"], run["servers"]) for run in result["runs"]]
+    # There and back: with every second round the other way round.
+    assert ways == [("hamon", 1), ("hamon", 4), ("loop", 4), ("loop", 4), ("masakari", 4), ("hamon", 4), ("masakari", 4), ("loop", 4)]
+    for run in result["runs"]:
+        assert sum(run["spread"].values()) == run["servers"] == len(run["arrivals"])
+        assert run["arrivals"] == sorted(run["arrivals"])
+        assert 0.5 < run["seconds"] < 600
+        if run["way"] != "masakari" and run["servers"] == 4:
+            assert run["spread"] == {"h2": 2, "h3": 2}
+        if run["way"] == "hamon":
+            assert run["whole"] > run["seconds"] and 1024 < run["peak_kib"] and 1024 < run["hamond_kib"]
+    assert [row["most"] for row in result["ratios"]] == [bench_nova.MAX_LOOP, bench_nova.MAX_MASAKARI]
+    hamon = [run["seconds"] for run in result["runs"] if (run["way"], run["servers"]) == ("hamon", 4)]
+    assert all(row["hamon"] == pytest.approx(sum(hamon) / 2) and row["ratio"] == pytest.approx(row["hamon"] / row["other"])
+               for row in result["ratios"])
+    text = subprocess.run([sys.executable, "-c", "import json, sys, bench_nova; bench_nova.tell(json.load(sys.stdin))"], cwd=HERE,
+                          input=done.stdout, capture_output=True, text=True, check=True).stdout
+    assert "certificate -> all ACTIVE" in text and "peak memory of hamon-evacuate" in text
