@@ -94,6 +94,7 @@ def test_a_server_moves_cold(cluster, cloud):
     larger = nova.wait(a1.uuid, "VERIFY_RESIZE")["OS-EXT-SRV-ATTR:host"]
     moved_cold(cluster, a1, larger)
     nova.action(a1.uuid, revertResize=None)
+    a1.boots -= 1  # its disk is the one of before the resize again
     nova.wait(a1.uuid, "ACTIVE", "h2")
     moved_cold(cluster, a1, "h2")
     assert cluster.incidents() == [] and not cluster.records(a1.name, "start-refused")
