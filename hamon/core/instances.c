@@ -10,7 +10,6 @@
 #define RESTART_DELAY_MS 3000     /* an owner's instance is absent against its wish for so long */
 #define NEW_BOOT_PATIENCE_MS 5000 /* the host of an instance is just coming back: it goes there */
 #define REASON_BEGINNING 16       /* reasons that begin alike are the same to a reader */
-#define RETRY_DOUBLINGS_MAX 5     /* 10 s become 320 s at most */
 
 struct host *owner_of(struct core *core, const struct instance *inst)
 {
@@ -105,14 +104,6 @@ static const char *reason_failing(const struct instance *inst, const char *why, 
 		snprintf(buf + used, CORE_TEXT_SIZE - used, " (%.*s)", (int)(CORE_TEXT_SIZE - used - strlen(" ()") - 1 < 80 ?
 			 CORE_TEXT_SIZE - used - strlen(" ()") - 1 : 80), why);
 	return buf;
-}
-
-/* Hosts that failed are tried again, ever more seldom: each round that failed doubles the wait. */
-static uint64_t retry_delay(const struct core *core, const struct instance *inst)
-{
-	uint32_t rounds = core->settings.attempts ? inst->place.attempts / core->settings.attempts : 0;
-
-	return core->settings.retry_delay_ms << (rounds < RETRY_DOUBLINGS_MAX ? rounds : RETRY_DOUBLINGS_MAX);
 }
 
 const struct host *instance_holder(const struct core *core, const struct instance *inst)
@@ -252,50 +243,6 @@ void instances_mend(struct core *core)
 	}
 }
 
-/* What a host with a hung libvirtd reported before says nothing of now. */
-static bool host_knows_instances(const struct host *host)
-{
-	return host_is_alive(host) && host->instances_known && host->report.libvirt_ok;
-}
-
-static void joint_evaluate(struct core *core, struct instance *inst)
-{
-	int source = host_slot(core, inst->place.owner), target = host_slot(core, inst->place.joint);
-	bool source_over, target_over;
-	uint64_t listed_from_ms;
-
-	if (source < 0 || target < 0)
-		return;
-	/*
-	 * A daemon that stood still is a member with old news, and with its next word it may not have read yet what happened meanwhile. So
-	 * only the news itself that the guest has left ends its part, or a whole list of much later; and that it left nothing on
-	 * its target, only such a list.
-	 */
-	listed_from_ms = inst->joint_since_ms + JOINT_SETTLE_MS;
-	source_over = host_epoch_is_dead(&core->hosts[source], inst->place.owner_epoch) ||
-		(host_knows_instances(&core->hosts[source]) && inst->state[source] == INSTANCE_ABSENT &&
-		 ((inst->left_ms && inst->left_ms >= inst->joint_since_ms) ||
-		  core->hosts[source].listed_ms >= listed_from_ms));
-	target_over = host_epoch_is_dead(&core->hosts[target], core->hosts[target].fact.epoch) ||
-		(host_knows_instances(&core->hosts[target]) && inst->state[target] == INSTANCE_ABSENT &&
-		 core->hosts[target].listed_ms >= listed_from_ms);
-	/* What an earlier run of the target's daemon reported says nothing: that host may have failed in between. */
-	if (source_over && inst->state[target] == INSTANCE_RUNNING && !target_over &&
-	    host_knows_instances(&core->hosts[target])) {
-		inst->place.owner = inst->place.joint;
-		inst->place.home = inst->place.joint;
-		inst->place.owner_epoch = core->hosts[target].fact.epoch;
-		inst->place.joint = 0;
-		inst->place.generation++;
-		stage_place(core, inst);
-		note_stage(core, "instance-migrated", NOTE_INFO, NULL, &core->hosts[target], inst,
-			   "%s was migrated to %s", LABEL(inst), core->hosts[target].config.name);
-	} else if (target_over) {
-		inst->place.joint = 0;
-		stage_place(core, inst);
-	}
-}
-
 /*
  * Whether an instance has to go elsewhere once its owner is dead. One that is stopped only where the control plane would otherwise keep
  * it bound to a host that is off, and not once that host is back.
@@ -312,7 +259,7 @@ static void evaluate_settled(struct core *core, struct instance *inst)
 	int slot;
 
 	if (inst->place.joint) {
-		joint_evaluate(core, inst);
+		migration_evaluate(core, inst);
 		if (inst->place.joint)
 			return;
 	}
@@ -433,72 +380,6 @@ void instances_evaluate(struct core *core)
 		instance_evaluate(core, pending[i]);
 }
 
-void instance_result_receive(struct core *core, const struct core_message *msg)
-{
-	struct instance *inst = instance_find(core, msg->uuid);
-	struct host *target;
-	int slot = host_slot(core, msg->from);
-
-	if (core->role != ROLE_ACTIVE || !inst || slot < 0 || inst->place.phase != PHASE_ASSIGNED ||
-	    inst->place.owner != msg->from || inst->place.generation != msg->generation)
-		return;
-	target = &core->hosts[slot];
-	if (msg->ok) {
-		inst->state[slot] = inst->place.wish == WISH_RUNNING ? INSTANCE_RUNNING : INSTANCE_ABSENT;
-		inst->tried = 0;
-		inst->place.attempts = 0;
-		inst->place.by_hand = false;
-		inst->place.excluded = false;
-		inst->place.accept_loss = false;
-		inst->place.home = msg->from;
-		inst->place.reason[0] = inst->place.failure[0] = '\0';
-		phase_set(core, inst, PHASE_SETTLED);
-		note_stage(core, "instance-running", NOTE_NOTICE, inst->place.incident, target, inst,
-			   inst->place.wish == WISH_RUNNING ? "%s runs on %s: %s" : "%s is on %s, stopped as it was: %s",
-			   LABEL(inst), target->config.name, msg->text);
-		return;
-	}
-	if (msg->deleted) {
-		inst->spec.deleted = true;
-		stage_spec(core, inst);
-		note_stage(core, "instance-undefined", NOTE_NOTICE, inst->place.incident, target, inst,
-			   "%s is protected no more: %s", LABEL(inst), msg->text);
-		return;
-	}
-	if (msg->excluded && inst->place.home != msg->from) {
-		inst->place.excluded = true;
-		inst->place.attempts = 0;
-		text_copy(inst->place.reason, sizeof(inst->place.reason), msg->text);
-		text_copy(inst->place.failure, sizeof(inst->place.failure), msg->text);
-		phase_set(core, inst, PHASE_REVOKING);
-		return;
-	}
-	note_stage(core, "instance-failed", NOTE_WARNING, inst->place.incident, target, inst,
-		   "%s did not start on %s: %s", LABEL(inst), target->config.name, msg->text);
-	inst->tried |= UINT32_C(1) << slot;
-	inst->retry_ms = core->now_ms + retry_delay(core, inst);
-	text_copy(inst->place.reason, sizeof(inst->place.reason), msg->text);
-	text_format(inst->place.failure, sizeof(inst->place.failure), "%s: %s", target->config.name, msg->text);
-	phase_set(core, inst, PHASE_REVOKING);
-}
-
-void instance_released_receive(struct core *core, const struct core_message *msg)
-{
-	struct instance *inst = instance_find(core, msg->uuid);
-
-	if (core->role != ROLE_ACTIVE || !inst || inst->place.phase != PHASE_REVOKING ||
-	    inst->place.owner != msg->from || inst->place.generation != msg->generation)
-		return;
-	inst->state[host_slot(core, msg->from)] = INSTANCE_ABSENT;
-	if (inst->place.heir) {
-		handover_released(core, inst);
-		return;
-	}
-	inst->place.released = true;
-	inst->place.joint = 0;
-	phase_set(core, inst, PHASE_WAITING);
-}
-
 uint64_t instances_deadline(const struct core *core)
 {
 	uint64_t deadline_ms = core->now_ms + core->settings.beat_ms;
@@ -515,4 +396,3 @@ uint64_t instances_deadline(const struct core *core)
 	}
 	return deadline_ms;
 }
-

@@ -370,11 +370,16 @@ const struct host *instance_holder(const struct core *core, const struct instanc
 void instances_stay(struct core *core, const struct host *host);
 void instances_mend(struct core *core);
 void instance_assign_by_hand(struct core *core, struct instance *inst, int slot);
-void instance_result_receive(struct core *core, const struct core_message *msg);
-void instance_released_receive(struct core *core, const struct core_message *msg);
 uint64_t instances_deadline(const struct core *core);
 
 void phase_set(struct core *core, struct instance *inst, enum phase phase);
+
+/* results.c: what a start's host says of it */
+void instance_result_receive(struct core *core, const struct core_message *msg);
+void instance_released_receive(struct core *core, const struct core_message *msg);
+
+/* migration.c */
+void migration_evaluate(struct core *core, struct instance *inst);
 
 /* handover.c: a stopped instance changes its owner by that owner's consent */
 bool handover_is_asked(const struct core *core, const struct instance *inst);

@@ -20,6 +20,7 @@ class Cluster:
         self.guests = {}
         self.cloud = None  # see cloud.py
         self.cold = False  # the whole cluster was dead meanwhile: its starts have no certificate before them
+        self.handed_over = []  # (domain, host): its owner had it stopped, and agreed to its start there
 
     def host(self, which):
         return self.lab.host(which)
@@ -227,11 +228,14 @@ class Cluster:
         """No guest was started elsewhere before the host that ran it until then was certified dead."""
         names = {guest.uuid: guest.name for guest in self.guests.values()}
         proofs = [(entry["host"], entry["certified_ms"]) for entry in self.incidents() if entry.get("certified_ms")]
-        last = {}
+        last, handed_over = {}, list(self.handed_over)
         for started_ms, domain, host, pid in sorted(self.lab.referee.starts):
             before_ms, before = last.get(domain, (None, None))
             last[domain] = started_ms, host
             if domain not in names or before in (None, host) or self.cold:
+                continue
+            if (domain, host) in handed_over:
+                handed_over.remove((domain, host))
                 continue
             # The processes' start times are told in hundredths of a second.
             assert [when for of, when in proofs if of == before and before_ms - 10 <= when <= started_ms + 10], \

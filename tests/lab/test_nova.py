@@ -74,6 +74,7 @@ def test_a_server_lives_through_nova_under_the_gate(cluster, cloud):
 
 def moved_cold(cluster, guest, host):
     """Nova has stopped it on one host and started it on another; hamon agrees who has it."""
+    cluster.handed_over.append((guest.uuid, host))
     cluster.expect("moved", guest.name)
     cluster.wait_running(guest.name, on=(host,))
     cluster.wait("hamon knows that it is on " + host, lambda: (cluster.instance(guest.name)["host"],
@@ -93,6 +94,7 @@ def test_a_server_moves_cold(cluster, cloud):
     nova.action(a1.uuid, resize={"flavorRef": "2"})
     larger = nova.wait(a1.uuid, "VERIFY_RESIZE")["OS-EXT-SRV-ATTR:host"]
     moved_cold(cluster, a1, larger)
+    cluster.wait("both were by its owner's consent", lambda: len(cluster.records(a1.name, "instance-handed-over")) == 2)
     nova.action(a1.uuid, revertResize=None)
     a1.boots -= 1  # its disk is the one of before the resize again
     nova.wait(a1.uuid, "ACTIVE", "h2")
