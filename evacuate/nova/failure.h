@@ -20,7 +20,7 @@ bool nova_fail(struct nova_failure *failure, const char *error_class, const char
 	__attribute__((format(printf, 3, 4)));
 
 /*
- * From an answer that is no success, or that never came: what was asked ("POST /servers/../action"), then the service's message, its
+ * From an answer that is no success, or that never came: what was asked ("GET /servers/..", "evacuate"), then the service's message, its
  * code, and the id by which its log can be searched. Always false.
  */
 bool nova_fail_answer(struct nova_failure *failure, const char *who, const char *asked,

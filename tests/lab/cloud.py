@@ -217,11 +217,14 @@ class Cloud(Host):
         self._do("keystone-manage", "--config-file", "/etc/keystone/keystone.conf", "fernet_setup",
                  "--keystone-user", "root", "--keystone-group", "root")
 
-    def _keystone_up(self):
+    def start_keystone(self):
         # Processes, no threads: eventlet, which comes with oslo's modules, has locks that hang for ever when two threads want one.
         self.service("keystone", *UWSGI, "--http-socket", "0.0.0.0:5000", "--wsgi-file", "/usr/bin/keystone-wsgi-public",
                      "--processes", "2", "--procname", "keystone",
                      OS_KEYSTONE_CONFIG_FILES="/etc/keystone/keystone.conf")
+
+    def _keystone_up(self):
+        self.start_keystone()
         self.service("placement", *UWSGI, "--http-socket", "0.0.0.0:8778", "--wsgi-file", "/usr/bin/placement-api",
                      "--processes", "2", "--procname", "placement",
                      OS_PLACEMENT_CONFIG_DIR="/etc/placement")

@@ -58,6 +58,7 @@ class Cloud:
         self.later = []  # (reads until then, what to do)
         self.evacuates = "done"
         self.queue = 2  # reads until it ends
+        self.fault = recorded("server_error")["server"]["fault"]
         self.lock = threading.Lock()
         self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"cloud": self}))
         self.url = "http://127.0.0.1:%d" % self.http.server_port
@@ -105,7 +106,7 @@ class Cloud:
             elif self.evacuates == "left open":
                 self.put(status="ACTIVE", task=None, host=body["host"])
             else:
-                self.put(status="ERROR", task=None, fault=recorded("server_error")["server"]["fault"])
+                self.put(status="ERROR", task=None, fault=self.fault)
                 migration["status"] = "error"
         self.evacuation_ends = end
         self.later.append([self.queue, end])
@@ -462,6 +463,32 @@ class ApiTest(HelperTest):
     def test_nova_refuses(self):
         self.cloud.faults.append(("POST", "/v2.1/servers", {"status": 400, "body": recorded("evacuate_up_400")}))
         self.failed("api", "Nova answered 400 to evacuate: Compute service of compute1 is still in use. (req-1234)")
+        paused = "Cannot 'evacuate' instance %s while it is in vm_state paused" % SERVER
+        self.cloud.faults.append(("POST", "/v2.1/servers", {"status": 409, "body": {"conflictingRequest": {
+            "code": 409, "message": paused}}}))
+        self.failed("conflict", "Nova answered 409 to evacuate: %s (req-1234)" % paused)
+        self.cloud.faults.append(("POST", "/v2.1/servers", {"status": 500, "body": {"computeFault": {
+            "code": 500, "message": "Unexpected API Error."}}}))
+        self.failed("api", "Nova answered 500 to evacuate: Unexpected API Error. (req-1234)")
+        self.assertEqual(len(self.cloud.actions("evacuate")), 3)  # none of them was repeated by itself
+        self.started()
+
+    def test_it_goes_to_error_on_its_way(self):
+        self.cloud.evacuates = "error"
+        self.cloud.fault = {"code": 500, "message": "Hook script execution failed", "created": "2026-11-21T18:56:39Z"}
+        self.failed("api", "ended as error, the server is ERROR: Hook script execution failed")
+        self.cloud.evacuates = "done"
+        self.started(self_name="h3")
+        self.assertEqual(self.cloud.actions("evacuate"), [{"host": "h2"}, {"host": "h3"}])
+
+    def test_it_is_deleted_on_its_way(self):
+        def delete():
+            self.cloud.deleted = [dict(self.cloud.server, status="DELETED")]
+            self.cloud.faults.append(("GET", "/v2.1/servers/" + SERVER, {"status": 404, "body": recorded("server_404")}))
+        self.cloud.evacuates = "done"
+        self.cloud.later.append([2, delete])
+        self.failed("deleted", "Nova has deleted it: " + SERVER)
+        self.assertEqual(len(self.cloud.actions("evacuate")), 1)
 
     def test_it_ends_stopped(self):
         self.cloud.evacuates = "shutoff"
