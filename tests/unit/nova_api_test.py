@@ -242,6 +242,7 @@ class HelperTest(unittest.TestCase):
     def setUp(self):
         self.cloud = self.cloud_class()
         self.addCleanup(self.cloud.close)
+        self.options = []
         self.run_dir = os.path.join(tempfile.mkdtemp(prefix="nova-api-"), "run")  # there for those tests that make it
         self.addCleanup(shutil.rmtree, os.path.dirname(self.run_dir))
 
