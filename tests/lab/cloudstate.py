@@ -46,6 +46,12 @@ def _database_restore(cloud, database, what):
         cloud.sql("SET FOREIGN_KEY_CHECKS=0;%s USE %s; SOURCE %s;" % (empty, schema, _dump("%s-%s" % (what, schema))))
 
 
+def rabbit(cloud, *words):
+    """rabbitmqctl, without the su of Debian's own: here the server runs as root."""
+    return cloud.run(["env", "HOME=/var/lib/rabbitmq", "/usr/lib/rabbitmq/bin/rabbitmqctl", "-q", "-n", "rabbit@localhost"] +
+                     list(words), 60, check=False)
+
+
 def domains_end(host):
     """Nothing runs on that host any more, and nothing is defined there."""
     host.run("for uuid in $(virsh -q list --all --uuid); do virsh -q destroy $uuid; virsh -q undefine $uuid; done >/dev/null 2>&1 "
@@ -63,7 +69,7 @@ def restore(cloud, database, what, dead):
     cloud.sql("UPDATE nova.services SET forced_down = 0, disabled = 0, disabled_reason = NULL, last_seen_up = '2000-01-01', "
               "updated_at = '2000-01-01' WHERE topic = 'compute';")
     # What the dead one was asked meanwhile would be carried out by the next nova-compute of its name.
-    cloud.run(["rabbitmqctl", "-q", "-n", "rabbit@localhost", "purge_queue", "compute." + dead], 60, check=False)
+    rabbit(cloud, "purge_queue", "compute." + dead)
     for host in others:
         host.start("nova")
     cloud.wait_computes(others)

@@ -5,6 +5,7 @@ Its own monitors are not here: whoever compares tells it by the API that a host 
 import datetime
 
 import cloudconf
+import cloudstate
 import nova
 from spaces import wait_until
 
@@ -86,15 +87,20 @@ class Masakari:
             self._make()
         self.cloud.write(CONF, conf(threads, wait_s))
         self._start("engine")
-        wait_until("masakari-engine listens", lambda: "Creating RPC server for service" in self.cloud.log(
-            LOG % "masakari-engine", 4000), 60, 0.2, seen=lambda: self.cloud.log(self.cloud.log_of("masakari-engine"), 10))
+        wait_until("masakari-engine listens", self._listens, 120, 0.2,
+                   seen=lambda: self.cloud.log(LOG % "masakari-engine", 10))
         for host in self._ask("GET", self._hosts)["hosts"]:
             if host["on_maintenance"]:
                 self._ask("PUT", self._hosts + "/" + host["uuid"], {"host": {"on_maintenance": False}})
 
+    def _listens(self):
+        """What is told to an engine that does not listen yet is lost."""
+        told = cloudstate.rabbit(self.cloud, "list_queues", "name", "consumers").stdout
+        return any(line.split() == ["ha_engine", "1"] for line in told.splitlines())
+
     def stop(self):
         self.cloud.kill("masakari-engine")
-        self.cloud.write(LOG.lstrip("/") % "masakari-engine", "")
+        wait_until("masakari-engine is gone", lambda: not self._listens(), 60, 0.2)
 
     def host_failed(self, name):
         """Tell it; the notification's id."""
