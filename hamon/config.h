@@ -29,6 +29,9 @@ enum {
 
 enum config_protect { CONFIG_PROTECT_ALL, CONFIG_PROTECT_OPTED_IN };
 enum config_control_plane { CONFIG_PLANE_LIBVIRT, CONFIG_PLANE_NOVA };
+/* The core's enum recovery_method has the same order. */
+enum config_recovery { CONFIG_RECOVERY_AUTO, CONFIG_RECOVERY_RESERVED_HOST, CONFIG_RECOVERY_AUTO_PRIORITY,
+		       CONFIG_RECOVERY_RH_PRIORITY };
 enum config_interface { CONFIG_INTERFACE_DEFAULT, CONFIG_INTERFACE_PUBLIC, CONFIG_INTERFACE_INTERNAL,
 			CONFIG_INTERFACE_ADMIN };
 enum config_select { CONFIG_SELECT_ALL, CONFIG_SELECT_METADATA, CONFIG_SELECT_TAG, CONFIG_SELECT_FLAVOR,
@@ -77,6 +80,7 @@ struct config_host {
 	uint64_t fence_delay_ms;	/* as written; see config_fence_delay_ms() */
 	uint64_t priority;		/* of two that fence each other, the higher survives */
 	bool power_on_after;
+	bool reserved;			/* kept free: recovery_method says when it is used */
 	char *nova_host;		/* NULL: its own name; see config_nova_host() */
 	unsigned int line;
 };
@@ -108,6 +112,7 @@ struct hamon_config {
 		uint64_t verify_ms;
 		uint64_t lock_patience_ms;
 		uint64_t retry_delay_ms;
+		uint64_t recovery_method;	/* enum config_recovery */
 	} evacuation;
 	struct {
 		uint64_t beacon_interval_ms;

@@ -236,6 +236,21 @@ static void nova_host_check(const struct check *c, size_t number)
 				 host->name, name, c->config->hosts[i].name);
 }
 
+static void reserved_check(const struct check *c)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->config->hosts_count; i++)
+		n += c->config->hosts[i].reserved;
+	if (c->config->evacuation.recovery_method == CONFIG_RECOVERY_RESERVED_HOST && !n)
+		COMPLAIN(c, key_line(c, "evacuation recovery_method"),
+			 "[evacuation] recovery_method: reserved_host needs a [host NAME] with \"reserved = yes\", and there is none");
+	else if (c->config->evacuation.recovery_method == CONFIG_RECOVERY_AUTO && n)
+		WARN(c, key_line(c, "evacuation recovery_method"),
+		     "[evacuation] recovery_method: with auto no reserved host is ever used, and there %s %zu",
+		     n == 1 ? "is" : "are", n);
+}
+
 static void pair_check(const struct check *c)
 {
 	const struct config_host *hosts = c->config->hosts;
@@ -267,6 +282,7 @@ void config_check_whole(const char *file, struct hamon_config *config,
 		     "there is no [host NAME]: HAMON CAN FENCE NOTHING, so nothing is ever "
 		     "evacuated without a person");
 	pair_check(&c);
+	reserved_check(&c);
 	for (size_t i = 0; i < config->hosts_count; i++) {
 		host_targets_check(&c, i);
 		nova_host_check(&c, i);

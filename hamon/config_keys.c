@@ -23,6 +23,10 @@ static const char *const protect_choices[] = {
 };
 static const char *const plane_choices[] = { [CONFIG_PLANE_LIBVIRT] = "libvirt", [CONFIG_PLANE_NOVA] = "nova",
 					     NULL };
+static const char *const recovery_choices[] = {
+	[CONFIG_RECOVERY_AUTO] = "auto", [CONFIG_RECOVERY_RESERVED_HOST] = "reserved_host",
+	[CONFIG_RECOVERY_AUTO_PRIORITY] = "auto_priority", [CONFIG_RECOVERY_RH_PRIORITY] = "rh_priority", NULL,
+};
 const char *const config_interface_choices[] = {
 	[CONFIG_INTERFACE_DEFAULT] = "default", [CONFIG_INTERFACE_PUBLIC] = "public",
 	[CONFIG_INTERFACE_INTERNAL] = "internal", [CONFIG_INTERFACE_ADMIN] = "admin", NULL,
@@ -61,6 +65,8 @@ static const struct config_key evacuation_keys[] = {
 	  RANGE(0, HOUR(1)) },
 	{ "retry_delay", CONFIG_DURATION, AT(evacuation.retry_delay_ms), "10s",
 	  RANGE(MS(100), HOUR(1)) },
+	{ "recovery_method", CONFIG_CHOICE, AT(evacuation.recovery_method), "auto",
+	  .choices = recovery_choices },
 };
 
 static const struct config_key storage_keys[] = {
@@ -122,6 +128,7 @@ static const struct config_key host_keys[] = {
 	{ "fence_delay", CONFIG_DURATION, HOST_AT(fence_delay_ms), "0s", RANGE(0, MIN(5)) },
 	{ "power_on_after", CONFIG_YESNO, HOST_AT(power_on_after), "no" },
 	{ "priority", CONFIG_COUNT, HOST_AT(priority), "0", RANGE(0, 1000) },
+	{ "reserved", CONFIG_YESNO, HOST_AT(reserved), "no" },
 	{ "nova_host", CONFIG_WORD, HOST_AT(nova_host) },
 };
 

@@ -14,6 +14,14 @@
 
 struct core;
 
+/* Where what a dead host ran may go; the names and meanings of Masakari's recovery methods. */
+enum recovery_method {
+	RECOVERY_AUTO,          /* never to a reserved host */
+	RECOVERY_RESERVED_HOST, /* to reserved hosts only */
+	RECOVERY_AUTO_PRIORITY, /* to a reserved host when no other can take it */
+	RECOVERY_RH_PRIORITY,   /* to another host when no reserved one can take it */
+};
+
 /* What the core needs to know of hamon.conf; all durations in milliseconds. */
 struct core_settings {
 	uint32_t self;                   /* own node id */
@@ -33,6 +41,7 @@ struct core_settings {
 	bool move_stopped;               /* what is wished stopped leaves a dead host too, and stays stopped */
 	bool hand_over;                  /* what is stopped may be started on another host, if its owner consents */
 	uint64_t late_effect_ms;         /* how long an `off` may still arrive after its helper was ended */
+	enum recovery_method recovery_method;
 };
 
 /* A configured host: corosync's node list joined with hamon.conf's host sections. */
@@ -43,6 +52,7 @@ struct core_host_config {
 	uint32_t fence_levels;           /* 0: cannot be fenced by a device */
 	uint64_t fence_delay_ms;
 	int32_t priority;
+	bool reserved;                   /* kept free for what dead hosts ran: see recovery_method */
 };
 
 enum instance_state {

@@ -49,6 +49,15 @@ static const struct instance *group_mate(const struct core *core, const struct i
 	return NULL;
 }
 
+/* By the recovery method. Not its own host, nor the one that a person wants. */
+static bool host_is_kept_out(const struct core *core, const struct instance *inst, const struct host *host,
+			     const struct placement_terms *terms)
+{
+	if (terms->wanted || host->config.nodeid == inst->place.home)
+		return false;
+	return core->settings.recovery_method == (host->config.reserved ? RECOVERY_AUTO : RECOVERY_RESERVED_HOST);
+}
+
 /* NULL when the host could take the instance but for memory and backing; else the reason. */
 static const char *host_unfit(const struct core *core, const struct instance *inst, int slot,
 			      const struct placement_terms *terms, char *buf, size_t size)
@@ -77,6 +86,8 @@ static const char *host_unfit(const struct core *core, const struct instance *in
 		return "denied by its definition";
 	if (terms->tried & UINT32_C(1) << slot)
 		return "failed to start it before";
+	if (host_is_kept_out(core, inst, host, terms))
+		return host->config.reserved ? "reserved" : "not a reserved host";
 	mate = group_mate(core, inst, slot, terms);
 	if (mate) {
 		snprintf(buf, size, "runs %s of the same group", LABEL(mate));
@@ -98,6 +109,8 @@ struct candidate {
 	uint64_t free_mib;
 	uint32_t starting; /* what it has to start already: the work is spread */
 	bool home; /* its own disks: no proof of sharing is needed where it ran before */
+	bool later; /* of the two kinds of hosts, the one that the recovery method takes when the other has none left */
+	bool untouched; /* reserved, and nothing runs there: it stays so while one that is in use has room */
 };
 
 static uint32_t starting_on(const struct core *core, uint32_t nodeid)
@@ -110,10 +123,22 @@ static uint32_t starting_on(const struct core *core, uint32_t nodeid)
 	return starting;
 }
 
+static bool is_in_use(const struct core *core, uint32_t nodeid)
+{
+	for (size_t i = 0; i < core->n_instances; i++)
+		if (!core->instances[i].spec.deleted && core->instances[i].place.owner == nodeid)
+			return true;
+	return false;
+}
+
 static bool candidate_is_better(const struct candidate *a, const struct candidate *b)
 {
 	if (a->home != b->home)
 		return a->home;
+	if (a->later != b->later)
+		return b->later;
+	if (a->untouched != b->untouched)
+		return b->untouched;
 	if (a->starting != b->starting)
 		return a->starting < b->starting;
 	return a->free_mib > b->free_mib;
@@ -170,6 +195,8 @@ enum placement placement_choose_by(const struct core *core, const struct instanc
 			continue;
 		}
 		this.starting = starting_on(core, host->config.nodeid) + (terms->planned ? terms->planned->starting[i] : 0);
+		this.later = host->config.reserved == (core->settings.recovery_method == RECOVERY_AUTO_PRIORITY);
+		this.untouched = host->config.reserved && !this.starting && !is_in_use(core, host->config.nodeid);
 		if (best.slot < 0 || candidate_is_better(&this, &best))
 			best = this;
 	}

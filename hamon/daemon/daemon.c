@@ -292,6 +292,7 @@ void daemon_settings_take(struct daemon *d)
 	s->fence_backoff_max_ms = config->fencing.retry_backoff_max_ms;
 	s->move_stopped = s->hand_over = nova_is_plane(d);
 	s->late_effect_ms = 10000;
+	s->recovery_method = (enum recovery_method)config->evacuation.recovery_method;
 	for (size_t i = 0; i < config->devices_count; i++)
 		if (config->devices[i].timeout_ms > s->late_effect_ms)
 			s->late_effect_ms = config->devices[i].timeout_ms;
@@ -317,6 +318,7 @@ void daemon_hosts_configure(struct daemon *d)
 		hosts[n].fence_levels = fence_levels(d, node->name);
 		hosts[n].fence_delay_ms = host ? config_fence_delay_ms(d->config, host, d->cluster.two_node) : 0;
 		hosts[n].priority = host ? (int32_t)host->priority : 0;
+		hosts[n].reserved = host && host->reserved;
 		n++;
 	}
 	event.config.n = n;

@@ -207,7 +207,7 @@ void world_daemon_start(struct world *w, size_t number)
 		.beat_ms = 1000, .coordinator_timeout_ms = 4000, .tilt_ms = 3000,
 		.parallel_starts = 4, .attempts = 3, .retry_delay_ms = 10000, .fence_backoff_ms = 5000,
 		.fence_backoff_max_ms = 60000, .move_stopped = w->swarm.move_stopped,
-		.hand_over = w->swarm.hand_over, .late_effect_ms = 10000,
+		.hand_over = w->swarm.hand_over, .recovery_method = w->swarm.recovery_method, .late_effect_ms = 10000,
 	};
 
 	if (!host->power || host->daemon || host->paused)
@@ -226,6 +226,7 @@ void world_daemon_start(struct world *w, size_t number)
 		strcpy(configs[h].name, w->hosts[h].name);
 		configs[h].votes = 1;
 		configs[h].fence_levels = w->hosts[h].fence_levels;
+		configs[h].reserved = (w->swarm.recovery_method != RECOVERY_AUTO && h + 1 == w->n_hosts) || h + 1 == w->reserved;
 		configs[h].fence_delay_ms = w->two_node && h == 0 ? 3000 : w->fence_delay_ms;
 	}
 	event.config.n = w->n_hosts;

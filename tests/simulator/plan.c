@@ -63,6 +63,8 @@ static void swarm_draw(struct plan *plan, uint64_t *rng)
 	plan->swarm.confirm = draw(rng, 3) != 0;
 	plan->swarm.move_stopped = plan->seed % 4 == 3; /* not drawn: it came later, and moves no history of before */
 	plan->swarm.excluded = plan->seed % 8 == 3; /* not drawn either */
+	plan->swarm.recovery_method = plan->seed % 16 == 5 ? RECOVERY_RH_PRIORITY :
+		plan->seed % 16 == 9 ? RECOVERY_AUTO_PRIORITY : RECOVERY_AUTO;
 	plan->swarm.lock_percent = draw(rng, 3) ? 0 : 20;
 	plan->swarm.helper_death_percent = draw(rng, 4) ? 0 : 15;
 	plan->swarm.order_ms = draw(rng, 3) ? 5 : 800;

@@ -123,6 +123,7 @@ struct swarm {
 	bool takes_along;        /* a migration takes the definition along: it is undefined on the source */
 	bool asks_twice;         /* the gate is asked for a migration, and then for the QEMU that waits for it */
 	bool real_store;         /* the store's own code, on a disk that tears */
+	enum recovery_method recovery_method; /* not auto: the last host is a reserved one */
 	bool versions;           /* daemons begin in either of two versions of the protocol */
 	uint32_t lock_percent;   /* of starts wait for locks */
 	uint32_t helper_death_percent;
@@ -150,6 +151,7 @@ struct world {
 	uint64_t last_message_ms;
 	uint32_t view;                  /* grows with each change of who reaches whom */
 	uint64_t view_changed_ms;
+	size_t reserved;                /* number of a reserved host, 0 for none */
 	bool two_node;
 	bool failed;
 	char failure[512];

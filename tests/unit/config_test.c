@@ -325,6 +325,8 @@ static void digest_is_of_meanings(void)
 	    "[host h]\n",
 	    "[host h]\npower_on_after=yes\n",
 	    "[host h]\nnova_host=n\n",
+	    "[host h]\nreserved=yes\n",
+	    "[evacuation]\nrecovery_method=rh_priority\n",
 	    "[cluster]\ncontrol_plane=nova\n",
 	    "[nova]\nmicroversion=2.60\n",
 	    "[storage]\nprobe_timeout=2s\n",
@@ -335,7 +337,7 @@ static void digest_is_of_meanings(void)
 	    "h]\nfence_level_1=e\nfence_level_2=d\n",
 	    "",
 	};
-	char digests[18][CONFIG_DIGEST_SIZE];
+	char digests[20][CONFIG_DIGEST_SIZE];
 	struct hamon_config *config;
 
 	for (size_t i = 0; i < 2; i++) {
@@ -344,7 +346,7 @@ static void digest_is_of_meanings(void)
 		config_free(config);
 	}
 	CHECK_STR(digests[0], digests[1]);
-	for (size_t i = 0; i < 18; i++) {
+	for (size_t i = 0; i < 20; i++) {
 		config = config_of(other[i]);
 		config_digest(config, digests[i]);
 		config_free(config);

@@ -184,6 +184,100 @@ static void unproven_disks_are_held(void)
 	cluster_end();
 }
 
+/* h4 is the reserved host, h3 dies with its guests; where vm1 and vm2 went, in one number. */
+static int reserved_world(enum recovery_method method, uint64_t free_h1_mib, uint64_t free_h4_mib)
+{
+	world_init(&world, 1, 4, 2);
+	world.grant_ms = 5;
+	world.swarm.recovery_method = method;
+	world.swarm.memory = true;
+	for (size_t h = 1; h <= 4; h++)
+		world_power_on(&world, h);
+	world_run(&world, 8000);
+	guest_on(3, 1);
+	guest_on(3, 2);
+	world.hosts[0].free_mib = free_h1_mib;
+	world.hosts[1].free_mib = 1;
+	world.hosts[3].free_mib = free_h4_mib;
+	for (size_t h = 1; h <= 4; h++)
+		world_host_tell(&world, h);
+	world_power_off(&world, 3);
+	world_run(&world, 12000);
+	return (int)(10 * world_runs_on(&world, 0) + world_runs_on(&world, 1));
+}
+
+static void reserved_hosts_are_used_as_the_method_says(void)
+{
+	CHECK_INT(reserved_world(RECOVERY_RH_PRIORITY, 9999, 4096), 44);
+	cluster_end();
+	/* There is room for one on the reserved host: the other goes where it would have gone without one. */
+	CHECK_INT(reserved_world(RECOVERY_RH_PRIORITY, 9999, 100), 41);
+	cluster_end();
+	CHECK_INT(reserved_world(RECOVERY_AUTO_PRIORITY, 4096, 9999), 11);
+	cluster_end();
+	CHECK_INT(reserved_world(RECOVERY_AUTO_PRIORITY, 100, 9999), 14);
+	cluster_end();
+	CHECK_INT(reserved_world(RECOVERY_RESERVED_HOST, 9999, 100), 40);
+	CHECK_INT(instance_of(2).place->phase, PHASE_WAITING);
+	CHECK_STR(instance_of(2).place->reason,
+		  "no host has 64 MiB free: h4 0; not eligible: h1: not a reserved host; h2: not a reserved host; h3: dead");
+	cluster_end();
+}
+
+static void reserved_host_with_auto_takes_its_own_and_what_a_person_gives_it(void)
+{
+	struct core_request evacuate = { .id = 1, .origin = 1, .verb = REQUEST_EVACUATE, .on = true, .who = "root",
+					 .instance = "vm1", .target = "h4" };
+
+	/* The method of a running cluster changes with a reload; here it is as if it had been auto from the start. */
+	world_init(&world, 1, 4, 1);
+	world.grant_ms = 5;
+	world.reserved = 4;
+	for (size_t h = 1; h <= 4; h++)
+		world_power_on(&world, h);
+	world_run(&world, 8000);
+	guest_on(3, 1);
+	world.hosts[0].free_mib = world.hosts[1].free_mib = 1;
+	world_host_tell(&world, 1);
+	world_host_tell(&world, 2);
+	world_power_off(&world, 3);
+	world_run(&world, 12000);
+	CHECK_INT(world_runs_on(&world, 0), 0);
+	CHECK_INT(instance_of(1).place->phase, PHASE_WAITING);
+	CHECK(strstr(instance_of(1).place->reason, "h4: reserved"));
+	world_request(&world, 1, &evacuate);
+	world_run(&world, 5000);
+	CHECK_INT(world_runs_on(&world, 0), 4);
+	/* It dies and is back: what ran there last is its own. */
+	world_power_off(&world, 4);
+	world_run(&world, 12000);
+	CHECK_INT(world_runs_on(&world, 0), 0);
+	world_power_on(&world, 4);
+	world_run(&world, 20000);
+	CHECK_INT(world_runs_on(&world, 0), 4);
+	cluster_end();
+}
+
+static void untouched_reserved_hosts_stay_so_while_another_has_room(void)
+{
+	world_init(&world, 1, 5, 2);
+	world.grant_ms = 5;
+	world.swarm.recovery_method = RECOVERY_RH_PRIORITY; /* h5, and */
+	world.reserved = 4;
+	for (size_t h = 1; h <= 5; h++)
+		world_power_on(&world, h);
+	world_run(&world, 8000);
+	guest_on(3, 1);
+	guest_on(3, 2);
+	world.hosts[4].free_mib = 9999; /* it is chosen first, and has less than h4 then */
+	world_host_tell(&world, 5);
+	world_power_off(&world, 3);
+	world_run(&world, 12000);
+	CHECK_INT(world_runs_on(&world, 0), 5);
+	CHECK_INT(world_runs_on(&world, 1), 5);
+	cluster_end();
+}
+
 /* --- the watchdog --- */
 
 static uint64_t proven_after_ms(uint64_t lease_ms, uint64_t watchdog_ms, bool reboot_before)
@@ -409,6 +503,9 @@ int main(void)
 	RUN(groups_do_not_share_a_host);
 	RUN(allow_and_deny_are_kept);
 	RUN(unproven_disks_are_held);
+	RUN(reserved_hosts_are_used_as_the_method_says);
+	RUN(reserved_host_with_auto_takes_its_own_and_what_a_person_gives_it);
+	RUN(untouched_reserved_hosts_stay_so_while_another_has_room);
 	RUN(watchdog_counts_lease_timeout_drift_and_margin);
 	RUN(watchdog_of_another_boot_proves_nothing);
 	RUN(brake_counts_hosts_of_one_window);
