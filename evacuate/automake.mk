@@ -26,7 +26,7 @@ hamon_evacuate_SOURCES = evacuate/main.c evacuate/plane.h \
 	evacuate/nova/mend.c evacuate/nova/servers.c evacuate/nova/session.c evacuate/nova/session.h evacuate/nova/wait.c evacuate/nova/wait.h \
 	evacuate/nova/lock.c evacuate/nova/lock.h evacuate/nova/select.c evacuate/nova/select.h \
 	evacuate/nova/marks.c evacuate/nova/marks.h \
-	evacuate/nova/volumes.c evacuate/nova/volumes.h \
+	evacuate/nova/target.c evacuate/nova/volumes.c evacuate/nova/volumes.h \
 	evacuate/nova/call.c evacuate/nova/call.h evacuate/nova/cinder.c evacuate/nova/cinder.h \
 	evacuate/nova/cinder_parse.c evacuate/nova/cinder_parse.h evacuate/nova/answer.c evacuate/nova/answer.h \
 	evacuate/nova/clouds.c evacuate/nova/clouds.h evacuate/nova/http.c evacuate/nova/http.h \

@@ -248,6 +248,7 @@ static int nova_fields_take(struct json_object *obj, struct request_nova *nova, 
 		rc = string_take(obj, "self", NULL, &nova->self, error);
 	if (!rc && !host_is_valid(nova->self))
 		rc = wrong(error, "field \"self\": expected this host's name in Nova");
+	nova->reserved = json_bool_or(obj, "reserved", false);
 	if (!rc)
 		rc = string_take(obj, "fault_points", "", &nova->fault_points, error);
 	if (!rc)

@@ -9,7 +9,7 @@
  *	qemus   {"op"}
  * With "plane":"nova" start needs no xml, takes "wish":"stopped" for a server that is to be here and off, "by_hand":true for one that a person
  * asked for whatever "select" says, and has, as have enable {"op","uri"} and servers {"op","within_ms","hosts":[..]}, which are Nova's alone,
- *	"nova": {"cloud","clouds_file","region","interface","timeout_ms","microversion","self","dead":[..],"environment":{..},
+ *	"nova": {"cloud","clouds_file","region","interface","timeout_ms","microversion","self","reserved","dead":[..],"environment":{..},
  *	         "select":"all"|"metadata"|"tag"|"flavor"|"image"|"aggregate","select_key","select_value","lock":bool}
  */
 #ifndef HAMON_EVACUATE_REQUEST_H
@@ -60,6 +60,7 @@ struct request_nova {
 	const char *select_value;
 	bool lock;                       /* a server while it is moved */
 	const char *self;                /* this host's name in Nova */
+	bool reserved;                   /* this host is kept free until it is needed: then its service is enabled */
 	size_t n_dead;
 	const char *dead[REQUEST_DEAD_MAX]; /* Nova's names of hosts that are certified dead */
 	uint64_t within_ms;              /* servers: all of it */

@@ -63,8 +63,9 @@ static void service_enable(struct compute *compute, const struct nova_service *s
 	end(result, "enabled-again", "nova-compute of this host takes instances again");
 }
 
-static void service_return(struct compute *compute, const char *self, const char *op, struct json_object *result)
+static void service_return(struct compute *compute, const struct request *req, struct json_object *result)
 {
+	const char *self = req->nova.self;
 	struct nova_service service;
 	bool ours;
 
@@ -72,13 +73,15 @@ static void service_return(struct compute *compute, const char *self, const char
 		nova_result_fail(compute, result);
 		return;
 	}
-	ours = !service.enabled && !strncmp(service.reason, NOVA_MARK_PREFIX, strlen(NOVA_MARK_PREFIX));
+	ours = !service.enabled && nova_mark_is_ours(service.reason);
 	if (ours)
-		service_enable(compute, &service, op, result);
+		service_enable(compute, &service, req->op, result);
 	else if (service.enabled && !service.forced_down)
 		end(result, "enabled", "");
 	else if (service.enabled)
 		end(result, "left", "nova-compute of this host was forced down by somebody else: it stays so");
+	else if (req->nova.reserved && !service.forced_down && nova_mark_is_reserved(service.reason))
+		end(result, "reserved", "");
 	else
 		end(result, "left", "nova-compute of this host was disabled by somebody else: it stays so");
 }
@@ -89,7 +92,7 @@ void nova_enable(const struct request *req, const struct plane_paths *paths, str
 
 	report_limit(req->op, TIMEOUT_MS + WATCH_SLACK_MS, "Nova's part of this host's return");
 	if (nova_open(&compute, req, TIMEOUT_MS)) {
-		service_return(&compute, req->nova.self, req->op, result);
+		service_return(&compute, req, result);
 		if (!nova_servers_mend(&compute, req, result))
 			report_progress(req->op, "mend", compute.failure.text);
 		if (!nova_locks_end(&compute, req, result))

@@ -5,11 +5,21 @@
 #include "evacuate/nova/compute.h"
 #include "evacuate/plane.h"
 
-/* How a disabled service is marked as ours: whatever begins with this hamon may enable again, and nothing else. */
+/* How a disabled service is marked as ours: whatever begins with this, but for NOVA_MARK_RESERVED, hamon may enable again, and nothing else. */
 #define NOVA_MARK_PREFIX "hamon:"
 #define NOVA_MARK NOVA_MARK_PREFIX " evacuated"
 #define NOVA_MARK_KEEPING NOVA_MARK "; before that disabled: " /* and a person's reason, which it gets back */
 #define NOVA_REASON_MAX 255 /* what Nova takes */
+/* How a person disables the service of a reserved host: hamon enables it when it needs the host, and only then. */
+#define NOVA_MARK_RESERVED NOVA_MARK_PREFIX " reserved"
+
+bool nova_mark_is_ours(const char *reason);
+
+/* As above, or "reserved" alone. */
+bool nova_mark_is_reserved(const char *reason);
+
+/* Whether Nova would give this host a server, after a reserved one was enabled for it; else false and a failed result. */
+bool nova_target_ready(struct compute *compute, const struct request *req, struct json_object *result);
 
 void nova_start(const struct request *req, const struct plane_paths *paths, struct json_object *result);
 void nova_enable(const struct request *req, const struct plane_paths *paths, struct json_object *result);

@@ -142,25 +142,6 @@ static bool truth_read(struct start *start)
 
 /* --- before the request --- */
 
-/* Nova refuses a host that it does not think up only by an ERROR of the server: better not to ask. */
-static bool self_check(struct start *start)
-{
-	const char *self = start->req->nova.self;
-	struct nova_service service;
-
-	if (!compute_service_get(&start->compute, self, &service)) {
-		nova_result_fail(&start->compute, start->result);
-		return false;
-	}
-	if (service.up && service.enabled && !service.forced_down)
-		return true;
-	report_failure(start->result, "no-valid-host", "nova-compute of this host (%s) is %s%s%s%s, so Nova gives it nothing",
-		       self, service.forced_down ? "forced down" : service.up ? "" : "down",
-		       service.enabled ? "" : service.up && !service.forced_down ? "disabled: " : " and disabled: ",
-		       service.enabled ? "" : service.reason, "");
-	return false;
-}
-
 /* How the service of a dead host is marked as forced down by hamon; a person's reason is kept in it. False when there is no room for that. */
 static bool mark_make(const struct nova_service *service, char mark[NOVA_TEXT_SIZE])
 {
@@ -168,7 +149,7 @@ static bool mark_make(const struct nova_service *service, char mark[NOVA_TEXT_SI
 		snprintf(mark, NOVA_TEXT_SIZE, NOVA_MARK);
 		return true;
 	}
-	if (!strncmp(service->reason, NOVA_MARK_PREFIX, strlen(NOVA_MARK_PREFIX))) {
+	if (nova_mark_is_ours(service->reason)) {
 		snprintf(mark, NOVA_TEXT_SIZE, "%s", service->reason);
 		return true;
 	}
@@ -220,7 +201,7 @@ static enum turn evacuate(struct start *start)
 {
 	enum turn volumes;
 
-	if (!self_check(start))
+	if (!nova_target_ready(&start->compute, start->req, start->result))
 		return TURN_FAILED;
 	volumes = volumes_check(start);
 	if (volumes != TURN_HERE)

@@ -61,6 +61,8 @@
 	X("config", "f0aa2d3c9a1d47f5bb3c4de565ffbdb5", ATTRIBUTE, "", 0, 0) \
 	X("crypto-off", "ec4d9f92be574969b5391c55914319fd", ATTRIBUTE, "", 0, 0) \
 	X("nova-return", "5d0c1f6e7b9a4c3f8e21a64d90b7c258", ATTRIBUTE, "", 0, 0) \
+	X("reserved-host", "4f71762206c048a5bd69cca6d8fd3347", ATTRIBUTE, "", 0, 0) \
+	X("volumes", "a5d86759de1a4604b51378621fee6662", ATTRIBUTE, "", 0, 0) \
 	X("store-failed", "b2654f0f5c69408d8027d170af8bcdf9", ATTRIBUTE, "", 0, 0)
 
 #endif

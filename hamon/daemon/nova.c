@@ -56,6 +56,7 @@ bool nova_is_plane(const struct daemon *d)
 void nova_request_add(struct daemon *d, struct json_object *input)
 {
 	const struct hamon_config *config = d->config;
+	const struct config_host *self = config_host_find(config, daemon_self_name(d));
 	struct json_object *obj;
 
 	if (!nova_is_plane(d))
@@ -74,6 +75,7 @@ void nova_request_add(struct daemon *d, struct json_object *input)
 	if (fault_armed())
 		json_put_string(obj, "fault_points", fault_armed());
 	json_put_string(obj, "self", config_nova_host(config, daemon_self_name(d)));
+	json_put_bool(obj, "reserved", self && self->reserved);
 	json_object_object_add(obj, "dead", dead_array(d));
 	json_object_object_add(obj, "environment", environment_object());
 	json_put_string(input, "plane", "nova");

@@ -151,6 +151,9 @@ static void line_take(struct start_op *op, struct json_object *obj)
 		}
 		if (op->paced && !strcmp(phase, "begun"))
 			pace_works(&op->d->pace);
+		if (!op->dropped && !strcmp(phase, "reserved-enabled"))
+			daemon_note(op->d, "reserved-host", NOTE_NOTICE, "This host was reserved, and is needed for %s: its nova-compute "
+				    "is enabled", op->label);
 		if (!op->dropped && !strcmp(phase, "lock-wait"))
 			daemon_log(op->d, "%s: waits for the image's lock: %s", op->label,
 				   json_string_or(obj, "detail", ""));

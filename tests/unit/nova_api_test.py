@@ -238,6 +238,7 @@ class HelperTest(unittest.TestCase):
     """What these tests share; it has none of its own."""
 
     cloud_class = Cloud
+    nova = {}  # what hamond says of the cloud besides
 
     def setUp(self):
         self.cloud = self.cloud_class()
@@ -251,7 +252,7 @@ class HelperTest(unittest.TestCase):
                    "start_timeout_ms": timeout_ms, "nova": dict({
                        "self": self_name, "dead": list(dead), "environment": {
                            "OS_AUTH_URL": self.cloud.url, "OS_USERNAME": "u", "OS_PASSWORD": "s3cret", "OS_PROJECT_NAME": "p",
-                           **dict(environment)}}, timeout_ms=call_ms, **dict(nova))}
+                           **dict(environment)}}, timeout_ms=call_ms, **dict(nova), **self.nova)}
         request.update(more)
         began = time.monotonic()
         process = subprocess.Popen([PROGRAM, "--run-dir", self.run_dir] + self.options + [verb], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
@@ -374,6 +375,49 @@ class ApiTest(HelperTest):
         self.cloud.services["h2"].update(status="enabled", state="down")
         self.failed("no-valid-host", "nova-compute of this host (h2) is down, so Nova gives it nothing")
         self.assertEqual(self.cloud.actions("evacuate"), [])
+
+    def reserved(self, reason="hamon: reserved", **change):
+        """h2 is kept free; its service is disabled for that reason."""
+        self.cloud.services["h2"].update(dict({"status": "disabled", "disabled_reason": reason}, **change))
+        self.nova = {"reserved": True}
+
+    def test_a_reserved_host_is_enabled(self):
+        for reason in ("hamon: reserved", "hamon: reserved since May", "Reserved"):
+            self.cloud.migrations.clear()
+            self.cloud.put(status="ACTIVE", task=None, host="h1")
+            self.reserved(reason)
+            self.started()
+            self.assertIn("reserved-enabled", self.phases)
+            self.assertEqual(self.cloud.services["h2"]["status"], "enabled")
+        self.assertEqual(len(self.cloud.actions("evacuate")), 3)
+
+    def test_a_reserved_host_that_a_person_has_disabled(self):
+        for reason in ("broken fan", None, "reserved for Ann", "hamon: evacuated"):
+            self.reserved(reason)
+            self.failed("no-valid-host", "as a reserved host it is enabled only if the reason is \"hamon: reserved\"")
+        self.reserved(forced_down=True)
+        self.failed("no-valid-host", "h2) is forced down and disabled: hamon: reserved, so Nova gives it nothing")
+        self.reserved(state="down", forced_down=False)
+        self.failed("no-valid-host", "h2) is down and disabled: hamon: reserved, so Nova gives it nothing")
+        self.nova = {}
+        self.cloud.services["h2"]["state"] = "up"
+        self.failed("no-valid-host", "h2) is disabled: hamon: reserved, so Nova gives it nothing")
+        self.assertEqual((self.cloud.asked("PUT"), self.cloud.actions("evacuate")), ([], []))
+
+    def test_a_reserved_host_is_not_enabled_by_its_return(self):
+        self.cloud.services["h1"].update(status="disabled", disabled_reason="hamon: reserved", state="up")
+        self.assertEqual(self.enable()["state"], "left")
+        self.nova = {"reserved": True}
+        self.assertEqual(self.enable()["state"], "reserved")
+        self.assertEqual(self.cloud.asked("PUT"), [])
+
+    def test_a_reserved_host_dies_and_is_back_in_reserve(self):
+        self.cloud.services["h1"].update(status="disabled", disabled_reason="hamon: reserved")
+        self.started()
+        self.assertEqual(self.cloud.services["h1"]["disabled_reason"], "hamon: evacuated; before that disabled: hamon: reserved")
+        self.enable()
+        self.assertEqual([self.cloud.services["h1"][key] for key in ("status", "disabled_reason", "forced_down")],
+                         ["disabled", "hamon: reserved", False])
 
     def test_one_under_way_is_followed(self):
         self.cloud.evacuate({"host": "h2"})
