@@ -62,7 +62,6 @@ static void swarm_draw(struct plan *plan, uint64_t *rng)
 	plan->swarm.memory = draw(rng, 3) == 0;
 	plan->swarm.confirm = draw(rng, 3) != 0;
 	plan->swarm.move_stopped = plan->seed % 4 == 3; /* not drawn: it came later, and moves no history of before */
-	plan->swarm.excluded = plan->seed % 8 == 3; /* not drawn either */
 	plan->swarm.recovery_method = plan->seed % 16 == 5 ? RECOVERY_RH_PRIORITY :
 		plan->seed % 16 == 9 ? RECOVERY_AUTO_PRIORITY : RECOVERY_AUTO;
 	plan->swarm.lock_percent = draw(rng, 3) ? 0 : 20;
@@ -77,7 +76,8 @@ static void swarm_draw(struct plan *plan, uint64_t *rng)
 	plan->watchdogs = draw(rng, 4) == 0;
 	plan->drift = draw(rng, 2);
 	plan->groups = draw(rng, 5) == 0;
-	/* Two of a group that have their disks on one host cannot both run: that is no fault of anybody. */
+	/* Two of a group that have their disks, or are left to be started, on one host cannot both run: that is no fault of anybody. */
+	plan->swarm.excluded = plan->seed % 8 == 3 && !plan->groups; /* not drawn either */
 	plan->local_percent = draw(rng, 4) || plan->groups ? 0 : 30;
 	plan->capacity_mib = 64 * (2 + 2 * plan->guests / plan->hosts + draw(rng, 4));
 }
