@@ -131,7 +131,14 @@ def test_gluster(cluster):
     cluster.add(stores.gluster_guest(cluster.lab, "g3"), "h2")
     cluster.wait_known()
     assert verdicts(cluster, "g1")["h2"][0] == "shared"
-    moves(cluster, lambda: stores.gluster_wait_whole(cluster.lab))
+
+    def whole():
+        # The bricks kept the dead host's locks for a while, and hamon had the patience.
+        told = "".join(host.log("/var/log/libvirt/qemu/%s.log" % name, 1000) for host in cluster.lab.hosts for name in ("g1", "g2"))
+        assert "lock" in told, told
+        stores.gluster_wait_whole(cluster.lab)
+
+    moves(cluster, whole)
 
 
 @pytest.mark.scenario(37)
