@@ -14,6 +14,7 @@
 #include "evacuate/libvirt/verify.h"
 #include "evacuate/nova/lock.h"
 #include "evacuate/nova/nova.h"
+#include "evacuate/nova/prepared.h"
 #include "evacuate/nova/select.h"
 #include "evacuate/nova/volumes.h"
 #include "evacuate/nova/wait.h"
@@ -46,6 +47,7 @@ struct start {
 	uint64_t abandoned;              /* an evacuation that nobody carries out any more */
 	bool selected;                   /* as hamon.conf says; not asked before it is on a dead host */
 	bool may_be_locked;              /* by this start, or by one that was killed */
+	bool doubted;                    /* what other helpers have seen is not relied on */
 	bool was_off;                    /* when we asked: Nova starts it on its new host, and stops it again */
 	bool started, stopped, rebooted, reset; /* remedies, each taken once */
 	char seen[4 * NOVA_WORD_SIZE];   /* what the last turn read; */
@@ -197,17 +199,30 @@ static enum turn volumes_check(struct start *start)
 	return fail(start);
 }
 
+/* Nova refuses, and what another helper had seen of the two services may be why: all of it again, by this one itself. */
+static enum turn doubt(struct start *start)
+{
+	report_progress(start->req->op, "refused", start->compute.failure.text);
+	prepared_forget(start->compute.run_dir);
+	start->doubted = true;
+	return TURN_AGAIN;
+}
+
 static enum turn evacuate(struct start *start)
 {
+	bool prepared = !start->doubted &&
+		prepared_is_kept(start->compute.run_dir, start->server.host, start->req->nova.self);
 	enum turn volumes;
 
-	if (!nova_target_ready(&start->compute, start->req, start->result))
+	if (!prepared && !nova_target_ready(&start->compute, start->req, start->result))
 		return TURN_FAILED;
 	volumes = volumes_check(start);
 	if (volumes != TURN_HERE)
 		return volumes;
-	if (!source_prepare(start))
+	if (!prepared && !source_prepare(start))
 		return TURN_FAILED;
+	if (!prepared)
+		prepared_keep(start->compute.run_dir, start->server.host, start->req->nova.self);
 	start->newest_before = start->has_newest ? start->newest.id : 0;
 	start->lost = false;
 	start->was_off = !strcmp(start->server.status, "SHUTOFF");
@@ -215,6 +230,8 @@ static enum turn evacuate(struct start *start)
 	nova_lock(&start->compute, start->req, &start->server);
 	report_progress(start->req->op, "evacuate", start->server.host);
 	if (!compute_evacuate(&start->compute, start->req->uuid, start->req->nova.self)) {
+		if (!start->compute.failure.lost && prepared)
+			return doubt(start);
 		if (!start->compute.failure.lost)
 			return fail(start);
 		start->lost = true;

@@ -13,7 +13,9 @@
 
 #define FIRST_MS 250
 #define MAX_MS 1000
+#define QUEUED_MIN_MS 1500
 #define QUEUED_MAX_MS 3000
+#define BEGUN_MS 500
 #define SLICE_MS 50
 
 void nova_wait_begin(struct nova_wait *wait, const char *op, const char *libvirt_run, const char *name)
@@ -41,14 +43,16 @@ bool nova_wait(struct nova_wait *wait, bool queued, uint64_t deadline_ms)
 		return false;
 	if (wait->delay_ms > max_ms)
 		wait->delay_ms = max_ms;
+	if (queued && !wait->begun && wait->delay_ms < QUEUED_MIN_MS)
+		wait->delay_ms = QUEUED_MIN_MS;
 	until_ms = now_ms + wait->delay_ms;
 	if (until_ms + FIRST_MS > deadline_ms)
 		until_ms = deadline_ms - FIRST_MS;
 	wait->delay_ms = wait->delay_ms * 3 / 2;
 	while ((now_ms = clock_boot_ms()) < until_ms) {
 		if (has_begun(wait)) {
-			until_ms = now_ms + FIRST_MS;
-			wait->delay_ms = FIRST_MS;
+			until_ms = now_ms + BEGUN_MS;
+			wait->delay_ms = BEGUN_MS;
 		}
 		poll(NULL, 0, SLICE_MS);
 	}
