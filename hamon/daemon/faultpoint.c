@@ -16,13 +16,11 @@ void fault_notes(const char *where, size_t n, const struct note *notes)
 
 void fault_persist(const struct core_action *act)
 {
-	char action[16];
-
 	if (!fault_armed())
 		return;
 	fault_notes("write", act->persist.n_notes, act->persist.notes);
 	for (size_t i = 0; i < act->persist.n_notes; i++)
-		if (fault_matches("written", act->persist.notes[i].kind, action, sizeof(action))) {
+		if (fault_matches("written", act->persist.notes[i].kind)) {
 			awaited_id = act->persist.id;
 			snprintf(awaited_kind, sizeof(awaited_kind), "%s", act->persist.notes[i].kind);
 		}

@@ -1,7 +1,7 @@
 /*
- * Points at which a test may end or stop hamond: `hamond --fault-points FILE`, which no unit and no manual gives. While FILE
- * is there it holds one line "ACTION WHERE WHAT", such as "kill sent fence-confirmed"; the first hamond that passes that point
- * removes FILE and sends itself SIGKILL ("kill") or SIGSTOP ("stop"). Without the option a point is one comparison.
+ * Points at which a test may end or stop hamond: `hamond --fault-points FILE`, which no unit and no manual gives. FILE holds lines
+ * "ACTION WHERE WHAT", such as "kill sent fence-confirmed"; the first hamond that passes such a point removes its line, and
+ * sends itself SIGKILL ("kill") or SIGSTOP ("stop"). Without the option a point is one comparison.
  *
  *   send, sent     before and after a record with a note of kind WHAT is handed to corosync
  *   write, written before it is handed to the store, and once it is on this host's disk

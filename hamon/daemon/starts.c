@@ -18,6 +18,7 @@
 #define STOP_DEADLINE_MS 20000
 #define GRACE_MS 10000
 #define WORDS_SIZE 210
+#define REPEATS_MAX 3
 
 struct start_op {
 	struct start_op *next;
@@ -33,7 +34,7 @@ struct start_op {
 	bool dropped;     /* its term is over */
 	bool answered;
 	bool started;     /* the second helper is at work */
-	bool repeated;    /* its helper died once */
+	unsigned int repeated; /* as often its helper died */
 	bool stopped;     /* by hand, before it was verified; or as it was to be */
 	bool deleted;     /* says the control plane */
 	bool excluded;    /* not among those that [nova] select takes */
@@ -198,14 +199,14 @@ static bool start_run(struct start_op *op);
 
 /*
  * A helper that crashed, or was killed by somebody else, has left a start half done, or a guest that runs and nobody has verified. The
- * next one looks at what is there and goes on from it; to give the instance away would end such a guest. Once: what kills a helper
+ * next one looks at what is there and goes on from it; to give the instance away would end such a guest. A few times: what kills a helper
  * may be the instance.
  */
 static bool start_repeat(struct start_op *op, enum helper_end end)
 {
-	if (end != HELPER_SIGNALED || op->answered || op->dropped || op->repeated || op->d->ending)
+	if (end != HELPER_SIGNALED || op->answered || op->dropped || op->repeated == REPEATS_MAX || op->d->ending)
 		return false;
-	op->repeated = true;
+	op->repeated++;
 	daemon_log(op->d, "%s: the start helper died; another one goes on", op->label);
 	return start_run(op);
 }

@@ -254,7 +254,7 @@ class Host:
 
     def arm(self, point):
         """From now on the next hamond of this host that passes that fault point ends (or stops): "kill sent fence-intent".
-        Only in a lab with fault_points; see hamon/daemon/faultpoint.h."""
+        Several points are lines, each of which ends one. Only in a lab with fault_points; see hamon/daemon/faultpoint.h."""
         self.write(FAULT_POINT, point + "\n")
 
     def armed(self):

@@ -165,7 +165,12 @@ static void ends(size_t run)
 
 /* --- the tests --- */
 
-/* Killed, or crashed: one more helper looks at what is there, and only one; a deadline is an answer. */
+static void dies(size_t run, enum helper_end end)
+{
+	runs[run].on_exit(runs[run].user, NULL, 9, end);
+}
+
+/* Killed, or crashed: another one looks at what is there, three times; a deadline is an answer. */
 static void a_helper_that_died_is_followed_by_another(void)
 {
 	for (int plane = 0; plane < 2; plane++) {
@@ -173,22 +178,24 @@ static void a_helper_that_died_is_followed_by_another(void)
 		give(0);
 		CHECK_INT(n_runs, 1);
 		is_up(0);
-		runs[0].on_exit(runs[0].user, NULL, 9, HELPER_SIGNALED);
-		CHECK_INT(n_runs, 2);
-		CHECK_STR(runs[1].name, "s0");
+		for (size_t i = 0; i < 3; i++) {
+			dies(i, HELPER_SIGNALED);
+			CHECK_INT(n_runs, i + 2);
+			CHECK_STR(runs[i + 1].name, "s0");
+		}
 		CHECK_INT(n_results, 0);
-		runs[1].on_exit(runs[1].user, NULL, 9, HELPER_SIGNALED);
-		CHECK_INT(n_runs, 2);
+		dies(3, HELPER_SIGNALED);
+		CHECK_INT(n_runs, 4);
 		CHECK_INT(n_results, 1);
 		give(1);
-		runs[2].on_exit(runs[2].user, NULL, 9, HELPER_DEADLINE);
-		CHECK_INT(n_runs, 3);
+		dies(4, HELPER_DEADLINE);
+		CHECK_INT(n_runs, 5);
 		CHECK_INT(n_results, 2);
 		/* Its term is over: whoever coordinates now says what becomes of it. */
 		give(2);
 		starts_drop(&d);
-		runs[3].on_exit(runs[3].user, NULL, 9, HELPER_SIGNALED);
-		CHECK_INT(n_runs, 4);
+		dies(5, HELPER_SIGNALED);
+		CHECK_INT(n_runs, 6);
 		CHECK(!d.starts);
 	}
 }
