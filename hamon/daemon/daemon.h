@@ -233,11 +233,13 @@ void watch_host_report(struct daemon *d);
 
 /* starts.c */
 void start_begin(struct daemon *d, const struct core_action *act);
+void starts_drop(struct daemon *d);
+void starts_tick(struct daemon *d);
+
+/* domains.c */
 void inspect_begin(struct daemon *d, const struct core_action *act);
 void stop_begin(struct daemon *d, const struct core_action *act);
 void tidy_begin(struct daemon *d, const struct core_action *act);
-void starts_drop(struct daemon *d);
-void starts_tick(struct daemon *d);
 
 /* nova.c */
 bool nova_is_plane(const struct daemon *d);
