@@ -25,6 +25,7 @@ import nova as nova_module
 from lab import Lab, LabError, wait_until
 
 HAMON = {"cluster": {"control_plane": "nova"}, "nova": {"cloud": "lab"}}
+COMPUTE = {"cpu_allocation_ratio": 500}  # the guests do nothing
 HOOK = "/etc/libvirt/hooks/qemu.d/50-hamon"
 HOOK_AWAY = "/etc/libvirt/hooks/50-hamon.away"
 VICTIM, TARGETS = "h1", ("h2", "h3")
@@ -148,7 +149,7 @@ class BenchNova:
     def up(self):
         self.lab.up(boot=False)
         self.lab.referee.stop()  # it would take part of the processors
-        self.cloud = self.cluster.cloud = cloud_module.Cloud(self.lab)
+        self.cloud = self.cluster.cloud = cloud_module.Cloud(self.lab, compute=COMPUTE)
         self.cloud.up_with_hosts()
         self.cluster.wait_settled()
         self.database = cloudstate.Database(self.cloud)
