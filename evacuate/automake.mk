@@ -22,7 +22,8 @@ hamon_evacuate_SOURCES = evacuate/main.c evacuate/plane.h \
 	evacuate/libvirt/report_domain.c evacuate/libvirt/report_domain.h \
 	evacuate/libvirt/watch.c evacuate/libvirt/watch.h evacuate/libvirt/watch_events.c \
 	evacuate/libvirt/watch_hints.c evacuate/libvirt/watch_queue.c \
-	evacuate/nova/plane.c evacuate/nova/nova.h evacuate/nova/start.c evacuate/nova/enable.c \
+	evacuate/nova/plane.c evacuate/nova/nova.h evacuate/nova/start.c evacuate/nova/start.h evacuate/nova/there.c \
+	evacuate/nova/here.c evacuate/nova/enable.c \
 	evacuate/nova/mend.c evacuate/nova/servers.c evacuate/nova/session.c evacuate/nova/session.h evacuate/nova/wait.c evacuate/nova/wait.h \
 	evacuate/nova/kept.c evacuate/nova/kept.h evacuate/nova/prepared.c evacuate/nova/prepared.h \
 	evacuate/nova/lock.c evacuate/nova/lock.h evacuate/nova/select.c evacuate/nova/select.h \

@@ -61,7 +61,7 @@ static void order_check(const struct check *c, const char *name, uint64_t value,
 		 (int)(key - name), name, key, must, least_text, is, line ? "" : " (its default)");
 }
 
-/* An evacuation that stands still is given up after 45 s, and asked for anew: evacuate/nova/start.c. */
+/* An evacuation that stands still is given up after 45 s, and asked for anew: evacuate/nova/start.h. */
 #define NOVA_START_TIMEOUT_MIN_MS 60000
 
 static void limits_check(const struct check *c)
