@@ -241,6 +241,10 @@ static int nova_fields_take(struct json_object *obj, struct request_nova *nova, 
 	if (!rc)
 		rc = string_take(obj, "interface", "", &nova->interface, error);
 	if (!rc)
+		rc = string_take(obj, "auth_url", "", &nova->auth_url, error);
+	if (!rc)
+		rc = string_take(obj, "endpoint", "", &nova->endpoint, error);
+	if (!rc)
 		rc = time_take(obj, "timeout_ms", NOVA_TIMEOUT_DEFAULT_MS, &nova->timeout_ms, error);
 	if (!rc)
 		rc = string_take(obj, "microversion", NOVA_MICROVERSION_DEFAULT, &nova->microversion, error);

@@ -9,7 +9,7 @@
  *	qemus   {"op"}
  * With "plane":"nova" start needs no xml, takes "wish":"stopped" for a server that is to be here and off, "by_hand":true for one that a person
  * asked for whatever "select" says, and has, as have enable {"op","uri"} and servers {"op","within_ms","hosts":[..]}, which are Nova's alone,
- *	"nova": {"cloud","clouds_file","region","interface","timeout_ms","microversion","self","reserved","dead":[..],"environment":{..},
+ *	"nova": {"cloud","clouds_file","region","interface","auth_url","endpoint","timeout_ms","microversion","self","reserved","dead":[..],"environment":{..},
  *	         "select":"all"|"metadata"|"tag"|"flavor"|"image"|"aggregate","select_key","select_value","lock":bool}
  */
 #ifndef HAMON_EVACUATE_REQUEST_H
@@ -53,6 +53,8 @@ struct request_nova {
 	const char *clouds_file;
 	const char *region;
 	const char *interface;
+	const char *auth_url;            /* lists of addresses with commas between them */
+	const char *endpoint;
 	uint64_t timeout_ms;             /* one call */
 	const char *microversion;        /* the highest that is used, "2.93" */
 	enum request_select select;

@@ -139,6 +139,8 @@ struct hamon_config {
 		char *clouds_file;		/* absolute; NULL: the usual places */
 		char *region;			/* NULL: the cloud's own */
 		uint64_t interface;		/* enum config_interface */
+		char *auth_url;			/* URLs with commas; NULL: the cloud's own */
+		char *endpoint;			/* the same of Nova; NULL: the catalogue's */
 		uint64_t timeout_ms;		/* one call of the API */
 		char *microversion;		/* "2.93": the highest that is used */
 		bool lock;			/* servers that are being moved */

@@ -103,6 +103,22 @@ static void select_check(const struct check *c)
 			 "[nova] select_value: a tag has no value: expected its name in select_key");
 }
 
+/* "URL,URL", as CONFIG_WORD has no blanks. */
+static void urls_check(const struct check *c, const char *key, const char *label, const char *text)
+{
+	size_t n = 0;
+
+	for (; text && *text; text += strcspn(text, ","), text += *text == ',') {
+		size_t scheme = !strncmp(text, "http://", 7) ? 7 : !strncmp(text, "https://", 8) ? 8 : 0;
+
+		if (!scheme || !text[scheme] || text[scheme] == ',')
+			COMPLAIN(c, key_line(c, key), "%s: expected http:// or https:// and an address, found \"%.*s\"", label,
+				 (int)strcspn(text, ","), text);
+		if (++n == 5)
+			COMPLAIN(c, key_line(c, key), "%s: expected at most four, with commas between them", label);
+	}
+}
+
 /* References. */
 
 static void level_resolve(const struct check *c, const struct config_host *host, size_t number)
@@ -270,6 +286,8 @@ void config_check_whole(const char *file, struct hamon_config *config,
 
 	limits_check(&c);
 	select_check(&c);
+	urls_check(&c, "nova auth_url", "[nova] auth_url", config->nova.auth_url);
+	urls_check(&c, "nova endpoint", "[nova] endpoint", config->nova.endpoint);
 	for (size_t i = 0; i < config->hosts_count; i++)
 		host_check(&c, &config->hosts[i]);
 	for (size_t i = 0; i < config->devices_count; i++)

@@ -107,6 +107,8 @@ static const struct config_key nova_keys[] = {
 	{ "region", CONFIG_WORD, AT(nova.region) },
 	{ "interface", CONFIG_CHOICE, AT(nova.interface), "default",
 	  .choices = config_interface_choices },
+	{ "auth_url", CONFIG_WORD, AT(nova.auth_url) },
+	{ "endpoint", CONFIG_WORD, AT(nova.endpoint) },
 	{ "timeout", CONFIG_DURATION, AT(nova.timeout_ms), "30s", RANGE(SEC(1), MIN(10)) },
 	{ "microversion", CONFIG_MICROVERSION, AT(nova.microversion), "2.93", RANGE(53, 99) },
 	{ "lock", CONFIG_YESNO, AT(nova.lock), "yes" },

@@ -46,6 +46,7 @@ static const struct {
 	[CLOUD_VERIFY] = { "verify", NULL, true, NULL },
 	[CLOUD_DOMAIN_NAME] = { "domain_name", NULL, false, "OS_DOMAIN_NAME" },
 	[CLOUD_DOMAIN_ID] = { "domain_id", NULL, false, "OS_DOMAIN_ID" },
+	[CLOUD_COMPUTE_ENDPOINT] = { "compute_endpoint_override", NULL, true, "OS_COMPUTE_ENDPOINT_OVERRIDE" },
 };
 
 static int __attribute__((format(printf, 3, 4))) wrong(char error[CLOUD_ERROR_SIZE], int rc, const char *fmt, ...)
@@ -358,6 +359,10 @@ int cloud_load(const struct cloud_source *source, struct cloud *ret, char error[
 		rc = value_set(&cloud, CLOUD_REGION, source->region);
 	if (!rc && *source->interface)
 		rc = value_set(&cloud, CLOUD_INTERFACE, source->interface);
+	if (!rc && *source->auth_url)
+		rc = value_set(&cloud, CLOUD_AUTH_URL, source->auth_url);
+	if (!rc && *source->endpoint)
+		rc = value_set(&cloud, CLOUD_COMPUTE_ENDPOINT, source->endpoint);
 	if (!rc)
 		rc = cloud_check(&cloud, error);
 	if (rc) {

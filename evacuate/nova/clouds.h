@@ -15,11 +15,13 @@ struct cloud_source {
 	const char *file;          /* a path of its own; "": the usual places */
 	const char *region;        /* these two win over the cloud's own */
 	const char *interface;
+	const char *auth_url;      /* and so do these, lists with commas */
+	const char *endpoint;
 	struct json_object *environment; /* the variables; NULL: those of this process */
 };
 
 enum cloud_key {
-	CLOUD_AUTH_URL,
+	CLOUD_AUTH_URL,        /* one, or several with commas between them */
 	CLOUD_USERNAME,
 	CLOUD_USER_ID,
 	CLOUD_PASSWORD,
@@ -41,6 +43,7 @@ enum cloud_key {
 	CLOUD_VERIFY,
 	CLOUD_DOMAIN_NAME,     /* for the user's and the project's domain, where those are not given */
 	CLOUD_DOMAIN_ID,
+	CLOUD_COMPUTE_ENDPOINT, /* instead of what the catalogue has */
 	CLOUD_KEYS,
 };
 

@@ -7,6 +7,26 @@
 
 #include "evacuate/nova/keystone.h"
 
+/* "URL,URL". */
+static bool list_take(const struct keystone *keystone, enum cloud_key key, const char *what, struct nova_endpoints *ret,
+		      struct nova_failure *failure)
+{
+	const char *text = keystone->cloud.value[key];
+
+	memset(ret, 0, sizeof(*ret));
+	for (; *text; text += strspn(text, ", ")) {
+		size_t len = strcspn(text, ", ");
+
+		if (ret->n == NOVA_ENDPOINTS_MAX || len >= NOVA_URL_SIZE)
+			return nova_fail(failure, "config", "%s: %s: expected at most %d addresses of less than %d bytes, with commas between "
+					 "them", keystone->cloud.origin, what, NOVA_ENDPOINTS_MAX, NOVA_URL_SIZE);
+		if (len)
+			memcpy(ret->url[ret->n++], text, len);
+		text += len;
+	}
+	return true;
+}
+
 bool keystone_open(struct keystone *keystone, const struct cloud_source *source, struct nova_failure *failure)
 {
 	char error[CLOUD_ERROR_SIZE];
@@ -15,6 +35,11 @@ bool keystone_open(struct keystone *keystone, const struct cloud_source *source,
 	memset(keystone, 0, sizeof(*keystone));
 	if (cloud_load(source, &keystone->cloud, error))
 		return nova_fail(failure, "config", "%s", error);
+	if (!list_take(keystone, CLOUD_AUTH_URL, "auth_url", &keystone->identity, failure) ||
+	    !list_take(keystone, CLOUD_COMPUTE_ENDPOINT, "endpoint", &keystone->compute, failure))
+		return false;
+	if (!keystone->identity.n)
+		return nova_fail(failure, "config", "%s: auth_url is empty", keystone->cloud.origin);
 	options.cacert = keystone->cloud.value[CLOUD_CACERT];
 	options.cert = keystone->cloud.value[CLOUD_CERT];
 	options.key = keystone->cloud.value[CLOUD_KEY];
@@ -92,7 +117,10 @@ static bool catalogue_take(struct keystone *keystone, const struct http_answer *
 {
 	const char *interface = keystone->cloud.value[CLOUD_INTERFACE], *region = keystone->cloud.value[CLOUD_REGION];
 	size_t compute_at = keystone->compute.at;
-	int rc = keystone_endpoints_parse(answer->body, answer->len, "compute", interface, region, &keystone->compute);
+	int rc = 0;
+
+	if (!*keystone->cloud.value[CLOUD_COMPUTE_ENDPOINT])
+		rc = keystone_endpoints_parse(answer->body, answer->len, "compute", interface, region, &keystone->compute);
 
 	if (rc == -ENOTUNIQ)
 		return nova_fail(failure, "config", "%s: the catalogue has compute endpoints in several regions: "
@@ -111,8 +139,9 @@ static bool catalogue_take(struct keystone *keystone, const struct http_answer *
 	return true;
 }
 
-bool keystone_token_get(struct keystone *keystone, uint64_t timeout_ms, struct nova_failure *failure,
-			uint64_t *ret_retry_after_ms)
+/* One request of a token; *ret_heard when Keystone has answered it. */
+static bool token_request(struct keystone *keystone, uint64_t timeout_ms, struct nova_failure *failure,
+			  uint64_t *ret_retry_after_ms, bool *ret_heard)
 {
 	struct json_object *body = cloud_auth_body(&keystone->cloud);
 	char url[NOVA_URL_SIZE];
@@ -120,11 +149,12 @@ bool keystone_token_get(struct keystone *keystone, uint64_t timeout_ms, struct n
 	struct http_answer answer;
 	bool ok;
 
-	url_make(keystone->cloud.value[CLOUD_AUTH_URL], url);
+	url_make(keystone->identity.url[keystone->identity.at], url);
 	request.body = json_object_to_json_string_ext(body, JSON_C_TO_STRING_PLAIN);
 	http_call(keystone->http, &request, &answer);
 	json_object_put(body);
 	*ret_retry_after_ms = answer.retry_after_ms;
+	*ret_heard = answer.end == HTTP_ANSWERED && answer.status < 500;
 	if (answer.end != HTTP_ANSWERED || answer.status != 201) {
 		ok = nova_fail_answer(failure, "Keystone", "the request of a token", &answer);
 	} else if (!answer.token[0]) {
@@ -135,4 +165,20 @@ bool keystone_token_get(struct keystone *keystone, uint64_t timeout_ms, struct n
 	}
 	http_answer_free(&answer);
 	return ok;
+}
+
+bool keystone_token_get(struct keystone *keystone, uint64_t timeout_ms, struct nova_failure *failure,
+			uint64_t *ret_retry_after_ms)
+{
+	bool heard = false;
+
+	/* Asking for a token twice does no harm, so every end but an answer leads to the next. */
+	for (size_t i = 0; i < keystone->identity.n; i++) {
+		if (token_request(keystone, timeout_ms, failure, ret_retry_after_ms, &heard))
+			return true;
+		if (heard)
+			return false;
+		keystone->identity.at = (keystone->identity.at + 1) % keystone->identity.n;
+	}
+	return false;
 }

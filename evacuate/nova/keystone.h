@@ -10,6 +10,7 @@ struct keystone {
 	struct cloud cloud;
 	struct http *http;
 	char token[HTTP_TOKEN_SIZE];
+	struct nova_endpoints identity;  /* as they are configured */
 	struct nova_endpoints compute;   /* without a slash at their ends, and without a project behind the version */
 	struct nova_endpoints volume;    /* n 0: the catalogue has none */
 	struct nova_endpoints image;     /* the same; without the version */
@@ -20,7 +21,7 @@ bool keystone_open(struct keystone *keystone, const struct cloud_source *source,
 void keystone_close(struct keystone *keystone);
 
 /*
- * One request of a token, within timeout_ms; failure->status is 0 when Keystone did not answer, and the request may be repeated
+ * A token from the first Keystone that answers, each within timeout_ms; failure->status is 0 when none did, and the request may be repeated
  * whatever the end was.
  */
 bool keystone_token_get(struct keystone *keystone, uint64_t timeout_ms, struct nova_failure *failure,

@@ -20,7 +20,8 @@ bool nova_open(struct compute *compute, const struct request *req, uint64_t dead
 	const struct request_nova *nova = &req->nova;
 	const struct cloud_source source = {
 		.cloud = nova->cloud, .file = nova->clouds_file, .region = nova->region,
-		.interface = nova->interface, .environment = nova->environment,
+		.interface = nova->interface, .auth_url = nova->auth_url, .endpoint = nova->endpoint,
+		.environment = nova->environment,
 	};
 	uint32_t minor;
 

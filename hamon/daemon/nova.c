@@ -66,6 +66,8 @@ void nova_request_add(struct daemon *d, struct json_object *input)
 	json_put_string(obj, "clouds_file", config->nova.clouds_file);
 	json_put_string(obj, "region", config->nova.region);
 	json_put_string(obj, "interface", config_interface_name(config->nova.interface));
+	json_put_string(obj, "auth_url", config->nova.auth_url);
+	json_put_string(obj, "endpoint", config->nova.endpoint);
 	json_put_u64(obj, "timeout_ms", config->nova.timeout_ms);
 	json_put_string(obj, "microversion", config->nova.microversion);
 	json_put_bool(obj, "lock", config->nova.lock);

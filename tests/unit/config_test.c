@@ -329,6 +329,8 @@ static void digest_is_of_meanings(void)
 	    "[evacuation]\nrecovery_method=rh_priority\n",
 	    "[cluster]\ncontrol_plane=nova\n",
 	    "[nova]\nmicroversion=2.60\n",
+	    "[nova]\nauth_url=http://a,http://b\n",
+	    "[nova]\nendpoint=http://a\n",
 	    "[storage]\nprobe_timeout=2s\n",
 	    "[fence-device d]\nagent=a\n[fence-device e]\nagent=a\n[host h]\nfence_level_1=d,e\n",
 	    "[fence-device d]\nagent=a\n[fence-device e]\nagent=a\n[host "
@@ -337,7 +339,7 @@ static void digest_is_of_meanings(void)
 	    "h]\nfence_level_1=e\nfence_level_2=d\n",
 	    "",
 	};
-	char digests[20][CONFIG_DIGEST_SIZE];
+	char digests[22][CONFIG_DIGEST_SIZE];
 	struct hamon_config *config;
 
 	for (size_t i = 0; i < 2; i++) {
@@ -346,7 +348,7 @@ static void digest_is_of_meanings(void)
 		config_free(config);
 	}
 	CHECK_STR(digests[0], digests[1]);
-	for (size_t i = 0; i < 20; i++) {
+	for (size_t i = 0; i < 22; i++) {
 		config = config_of(other[i]);
 		config_digest(config, digests[i]);
 		config_free(config);

@@ -52,7 +52,7 @@ static const char *file_write(const char *name, const char *text, mode_t mode)
 
 static int load(const char *name, const char *path, struct cloud *ret, char *error)
 {
-	struct cloud_source source = { .cloud = name, .file = path, .region = "", .interface = "" };
+	struct cloud_source source = { .cloud = name, .file = path, .region = "", .interface = "", .auth_url = "", .endpoint = "" };
 
 	return cloud_load(&source, ret, error);
 }
@@ -155,7 +155,8 @@ static void secrets_may_stand_apart(void)
 static void variables(void)
 {
 	struct json_object *env = json_object_new_object();
-	struct cloud_source source = { .cloud = "", .file = "", .region = "R2", .interface = "admin", .environment = env };
+	struct cloud_source source = { .cloud = "", .file = "", .region = "R2", .interface = "admin", .auth_url = "", .endpoint = "",
+					.environment = env };
 	char error[CLOUD_ERROR_SIZE];
 	struct cloud cloud;
 
@@ -182,7 +183,7 @@ static void variables(void)
 static void usual_places(void)
 {
 	struct json_object *env = json_object_new_object();
-	struct cloud_source source = { .cloud = "a", .file = "", .region = "", .interface = "", .environment = env };
+	struct cloud_source source = { .cloud = "a", .file = "", .region = "", .interface = "", .auth_url = "", .endpoint = "", .environment = env };
 	char error[CLOUD_ERROR_SIZE];
 	struct cloud cloud;
 
