@@ -128,6 +128,7 @@ static void explain_heading(const struct term *term, struct json_object *reply, 
 	char *clean = term_clean(what);
 
 	if (!json_get_object(reply, "instance", &instance)) {
+		json_object_object_del(instance, "reason"); /* the sentences below have it */
 		json_object_array_add(list, json_object_get(instance));
 		json_object_object_add(status, "instances", json_object_get(list));
 		view_instances(stdout, term, status, 0);

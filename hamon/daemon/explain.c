@@ -65,7 +65,7 @@ static void instance_why(struct daemon *d, struct json_object *reply, const stru
 		break;
 	}
 	why_add(reply, text);
-	if (view->place->failure[0]) {
+	if (view->place->failure[0] && !strstr(view->place->reason, view->place->failure)) {
 		snprintf(text, sizeof(text), "The last start that failed, on %s", view->place->failure);
 		why_add(reply, text);
 	}
