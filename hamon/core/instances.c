@@ -100,9 +100,8 @@ static const char *reason_failing(const struct instance *inst, const char *why, 
 
 	text_format(buf, CORE_TEXT_SIZE, "it did not start on %.280s; it is tried again", inst->place.failure);
 	used = strlen(buf);
-	if (used + strlen(" ()") + REASON_BEGINNING < CORE_TEXT_SIZE)
-		snprintf(buf + used, CORE_TEXT_SIZE - used, " (%.*s)", (int)(CORE_TEXT_SIZE - used - strlen(" ()") - 1 < 80 ?
-			 CORE_TEXT_SIZE - used - strlen(" ()") - 1 : 80), why);
+	if (used + strlen(" ()") + strlen(why) < CORE_TEXT_SIZE)
+		snprintf(buf + used, CORE_TEXT_SIZE - used, " (%s)", why);
 	return buf;
 }
 

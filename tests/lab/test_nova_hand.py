@@ -91,7 +91,7 @@ def test_novas_words_reach_the_operator(cluster, cloud):  # noqa: F811
     assert any(request in why for why in told["why"]), told["why"]
     assert any("web (%s) did not start on %s: api: Nova answered 500 to evacuate" % (web.name, host) in record["text"] and
                request in record["text"] for record in told["timeline"]), told["timeline"]
-    assert any(request in line and "DBError" in line for line in cluster.host(host).read("/var/log/hamond.log").splitlines())
+    assert any(request in line and "OperationalError" in line for line in cluster.host(host).read("/var/log/hamond.log").splitlines())
     for words in (["hamonctl", "status"], ["hamonctl", "explain", "web"], ["hamonctl", "servers"], ["hamonctl", "incidents"]):
         print("$", *words)
         print(cluster.host("h2").run(words, check=False).stdout)
