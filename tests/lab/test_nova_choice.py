@@ -56,7 +56,7 @@ def test_what_is_not_selected_what_is_locked_and_what_is_refused(cluster, cloud)
     moved(cluster, chosen, locked)
     assert lock_of(nova, locked) == (True, "mine")
     cluster.wait("what hamon locked is unlocked", lambda: lock_of(nova, chosen) == (False, None))
-    assert phases(cluster, chosen).count("locked") == phases(cluster, chosen).count("unlocked") == 1
+    cluster.wait("its helper has said so", lambda: [phases(cluster, chosen).count(phase) for phase in ("locked", "unlocked")] == [1, 1])
     assert not {"locked", "unlocked"} & set(phases(cluster, locked))
 
     # Nova does not evacuate what is paused: its words reach whoever asks, and what a person then does ends it well.
