@@ -153,6 +153,31 @@ static void quiet_run(struct world *w, char why[512])
 		fail(w, "L1: %.480s", why);
 }
 
+/*
+ * Of two hosts that are well one goes for good: the other ends everything alone. While faults last it may be one that has to wait
+ * for both, so this comes when they are over.
+ */
+static void alone_run(struct world *w, const struct plan *plan, char why[512])
+{
+	size_t gone = 1 + plan->seed / 2 % w->n_hosts, alone = 3 - gone;
+
+	for (int i = 0; i < 60 && !w->failed && (hosts_admitted(w) < w->n_hosts || !world_is_settled(w, why, 512)); i++) {
+		operator_tidy(w);
+		world_run(w, 5000);
+	}
+	world_run(w, 40000); /* an off of a slow device may still arrive */
+	if (w->failed || hosts_admitted(w) < w->n_hosts)
+		return;
+	world_power_off(w, gone);
+	w->hosts[gone - 1].stays_off = true;
+	if (plan->seed % 3 == 0) {
+		world_run(w, plan->seed / 6 % 4000);
+		for (size_t g = 1; g <= w->n_guests; g++)
+			world_guest_stop(w, alone, g, STOP_CRASH);
+	}
+	quiet_run(w, why);
+}
+
 static void history_tell(struct world *w, const struct plan *plan, struct outcome *ret)
 {
 	char why[512] = "";
@@ -163,6 +188,8 @@ static void history_tell(struct world *w, const struct plan *plan, struct outcom
 		faults_run(w, plan, ret);
 	if (!w->failed)
 		quiet_run(w, why);
+	if (!w->failed && plan->last_alone)
+		alone_run(w, plan, why);
 }
 
 void history_run(const struct plan *plan, bool loud, struct coverage *coverage, struct outcome *ret)

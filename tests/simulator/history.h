@@ -41,6 +41,7 @@ struct plan {
 	bool devices_with_hosts, watchdogs, drift, groups;
 	uint32_t local_percent;  /* of guests have their disks on one host only */
 	uint32_t stay_off;       /* so many hosts die when all faults end, and are off for good */
+	bool last_alone;         /* of two, one is off for good once all is well again */
 	uint64_t capacity_mib;
 	size_t n_faults;
 	struct fault faults[FAULTS_MAX];

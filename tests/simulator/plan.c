@@ -96,6 +96,9 @@ static void later_draw(struct plan *plan)
 	/* It costs some ten times as much as a model of it. */
 	rng = plan->seed * 0x9e6c63d0876a9a47ull + 11;
 	plan->swarm.real_store = draw(&rng, 100) < 2 && plan->hosts <= 5 && plan->guests <= 4;
+	/* A watchdog bites whoever is alone. */
+	plan->last_alone = draw(&rng, 2) && plan->hosts == 2 && !plan->watchdogs && !plan->local_percent && !plan->groups &&
+		!plan->swarm.excluded;
 }
 
 static void faults_draw(struct plan *plan, uint64_t *rng)

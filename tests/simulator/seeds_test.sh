@@ -29,6 +29,6 @@ used=$(digest) fresh=$(digest --fresh-cores)
 [ -n "$used" ] && [ "$used" = "$fresh" ] || { failed=1; echo "cores used again differ from new ones: $used, $fresh"; }
 
 run --seeds 1-120
-run --hosts 2 --seeds 1-60
+run --hosts 2 --seeds 1-130
 run --disks --seeds 1-30
 exit $failed
