@@ -274,6 +274,7 @@ class HelperTest(unittest.TestCase):
             process.wait()
             timer.cancel()
         self.took = time.monotonic() - began
+        self.lines = lines
         self.phases = [line["phase"] for line in lines if line["type"] == "progress"]
         self.details = {line["phase"]: line.get("detail") for line in lines if line["type"] == "progress"}
         self.assertTrue(lines, "it said nothing")
