@@ -9,6 +9,7 @@ struct pool strings, facts, messages, cores, writes;
 uint8_t codec_poison;
 size_t hosts_n = 3;
 uint32_t fence_delay_ms;
+bool hand_over;
 
 static struct spec_fact specs[GUESTS_MAX];
 

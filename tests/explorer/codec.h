@@ -37,6 +37,7 @@ struct fact_store {
 #define FACTS_MAX 32
 
 extern size_t hosts_n;
+extern bool hand_over;          /* what is stopped may be started on another host, if its owner consents */
 extern uint32_t fence_delay_ms; /* of the first host: of two, it wins */
 
 extern struct pool strings, facts, messages, cores, writes;

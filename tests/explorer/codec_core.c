@@ -225,6 +225,7 @@ static void settings_fill(struct core *core)
 	core->settings.retry_delay_ms = BEAT_MS;
 	core->settings.fence_backoff_ms = BEAT_MS;
 	core->settings.fence_backoff_max_ms = BEAT_MS;
+	core->settings.hand_over = hand_over;
 	core->settings.late_effect_ms = LATE_EFFECT_MS;
 }
 

@@ -27,6 +27,7 @@ check "a crash, and a daemon's death" "$(run --returns 0)"
 check "timers overtake, one channel is slow" "$(run --kills 0 --returns 0 --early 2 --slow 1)"
 check "a daemon dies while helpers work" "$(run --returns 0 --waits 1 --late 1)"
 check "starts past hamon" "$(run --kills 0 --by-hand 1)"
+check "a stopped instance is handed over, and started past hamon" "$(run --returns 0 --kills 0 --stops 1 --by-hand 2 --hand-over)"
 pair=$(run --hosts 2 --kills 0)
 check "two nodes" "$pair"
 poisoned=$(run --hosts 2 --kills 0 --poison)

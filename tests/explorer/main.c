@@ -12,7 +12,7 @@ static bool json, verbose;
 static size_t quiet_from;
 static bool has_quiet;
 
-enum { OPT_FAULT = 1000, OPT_HOSTS = 2000, OPT_FENCE_DELAY, OPT_INSTANCES, OPT_OWNER, OPT_DEPTH, OPT_STATES, OPT_SECONDS, OPT_LAG,
+enum { OPT_FAULT = 1000, OPT_HOSTS = 2000, OPT_FENCE_DELAY, OPT_HAND_OVER, OPT_INSTANCES, OPT_OWNER, OPT_DEPTH, OPT_STATES, OPT_SECONDS, OPT_LAG,
 	OPT_NO_REDUCE, OPT_BATCH, OPT_ALL_ORDERS, OPT_REPLAY, OPT_DEEPEST, OPT_OUT, OPT_JSON, OPT_VERBOSE, OPT_POISON, OPT_HELP };
 
 static const struct option long_options[] = {
@@ -25,11 +25,13 @@ static const struct option long_options[] = {
 	{ "early", required_argument, NULL, OPT_FAULT + FAULT_EARLY },
 	{ "late", required_argument, NULL, OPT_FAULT + FAULT_LATE },
 	{ "by-hand", required_argument, NULL, OPT_FAULT + FAULT_HAND },
+	{ "stops", required_argument, NULL, OPT_FAULT + FAULT_STOP },
 	{ "waits", required_argument, NULL, OPT_FAULT + FAULT_WAIT },
 	{ "slow", required_argument, NULL, OPT_FAULT + FAULT_SLOW },
 	{ "all-orders", no_argument, NULL, OPT_ALL_ORDERS },
 	{ "hosts", required_argument, NULL, OPT_HOSTS },
 	{ "fence-delay", required_argument, NULL, OPT_FENCE_DELAY },
+	{ "hand-over", no_argument, NULL, OPT_HAND_OVER },
 	{ "instances", required_argument, NULL, OPT_INSTANCES },
 	{ "owner", required_argument, NULL, OPT_OWNER },
 	{ "depth", required_argument, NULL, OPT_DEPTH },
@@ -66,6 +68,7 @@ static void usage(FILE *to)
 "  --early N           timers that overtake messages and writes (0)\n"
 "  --late N            helpers that were ended and answer all the same (0)\n"
 "  --by-hand N         starts past hamon, where an instance does not run (0)\n"
+"  --stops N           instances that are stopped by hand (0)\n"
 "  --waits N           how often time passes while helpers are at work (0)\n"
 "  --slow N            channels of a host (messages, quorum service, disk, libvirt, fencing) that are slow for a while:\n"
 "                      from any moment to any other all else overtakes them (0)\n"
@@ -81,6 +84,7 @@ static void usage(FILE *to)
 "\n"
 "  --hosts N           3, or 2 with two_node: the one that is left may decide alone (3)\n"
 "  --fence-delay MS    before the first host is fenced: of two, it wins (0)\n"
+"  --hand-over         what is stopped may be started on another host, if its owner consents\n"
 "  --instances N       1 or 2 instances, on one host (1)\n"
 "  --owner H           the host that runs them at first: 1 (which coordinates), 2 or 3 (1)\n"
 "  --replay FILE       take the moves of a violation again, and tell them\n"
@@ -118,6 +122,9 @@ static bool option_take(int opt)
 		return true;
 	case OPT_FENCE_DELAY:
 		fence_delay_ms = (uint32_t)number_take(optarg, 0, 60000);
+		return true;
+	case OPT_HAND_OVER:
+		hand_over = true;
 		return true;
 	case OPT_INSTANCES:
 		options.guests = number_take(optarg, 1, GUESTS_MAX);

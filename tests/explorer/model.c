@@ -263,7 +263,7 @@ static void fault_count(struct model *m, enum move_kind kind)
 		[MOVE_START_TIMEOUT] = 1 + FAULT_START,
 		[MOVE_EARLY] = 1 + FAULT_EARLY, [MOVE_LATE_FENCE] = 1 + FAULT_LATE, [MOVE_LATE_START] = 1 + FAULT_LATE,
 		[MOVE_LATE_INSPECT] = 1 + FAULT_LATE, [MOVE_SLOW] = 1 + FAULT_SLOW,
-		[MOVE_HAND] = 1 + FAULT_HAND, [MOVE_WAIT] = 1 + FAULT_WAIT,
+		[MOVE_HAND] = 1 + FAULT_HAND, [MOVE_SHUT] = 1 + FAULT_STOP, [MOVE_WAIT] = 1 + FAULT_WAIT,
 	};
 
 	if (fault_of[kind])
@@ -327,6 +327,10 @@ static void move_take(struct model *m, const struct move *move)
 	case MOVE_HAND:
 		host->guests[about].job = JOB_OF_ASKED;
 		host->guests[about].defined = true;
+		break;
+	case MOVE_SHUT:
+		host->guests[about].qemu = false;
+		host->guests[about].told = host_runs(m, h) && host->watched;
 		break;
 	case MOVE_STOP:
 		stopped(m, h, about);

@@ -75,6 +75,7 @@ enum fault {
 	FAULT_EARLY,    /* a host's clock goes on while things are under way: its timers overtake them */
 	FAULT_LATE,     /* a helper that was ended answers all the same */
 	FAULT_HAND,     /* a person, or autostart, starts an instance where it does not belong */
+	FAULT_STOP,     /* a person, or the control plane, stops an instance */
 	FAULT_WAIT,     /* time passes for all while helpers, and nothing else, are at work */
 	FAULT_SLOW,     /* a channel of a host is slow for a while, of any length */
 	FAULTS,
@@ -126,6 +127,7 @@ enum move_kind {
 	MOVE_START_FAIL,
 	MOVE_START_TIMEOUT,
 	MOVE_HAND,
+	MOVE_SHUT,
 	MOVE_WAIT,
 	MOVE_EARLY,
 	MOVE_LATE_FENCE,

@@ -135,6 +135,8 @@ static void add_mishaps(struct list *list, const struct model *m, size_t h)
 			add(list, MOVE_START_TIMEOUT, h, g, 0);
 		if (fault_left(m, FAULT_HAND) && !here->qemu && here->job == JOB_OF_NONE)
 			add(list, MOVE_HAND, h, g, 0);
+		if (fault_left(m, FAULT_STOP) && here->qemu)
+			add(list, MOVE_SHUT, h, g, 0);
 		if (fault_left(m, FAULT_LATE) && here->starting_late)
 			add(list, MOVE_LATE_START, h, g, 0);
 		if (fault_left(m, FAULT_LATE) && here->inspecting_late)
@@ -382,8 +384,14 @@ bool model_is_settled(const struct model *m, char *why, size_t size)
 
 		if (!info->place[g].known)
 			return not_settled(why, size, "an instance is not known", g + 1);
-		if (info->place[g].phase != PHASE_SETTLED || info->place[g].wish != WISH_RUNNING)
+		if (info->place[g].phase != PHASE_SETTLED || (info->place[g].wish != WISH_RUNNING && !m->faults[FAULT_STOP]))
 			return not_settled(why, size, "an instance is not settled, or lost its wish to run", g + 1);
+		if (info->place[g].wish != WISH_RUNNING) {
+			for (size_t h = 0; h < HOSTS; h++)
+				if (m->hosts[h].guests[g].qemu)
+					return not_settled(why, size, "an instance runs and is wished stopped", g + 1);
+			continue;
+		}
 		if (!owner || !m->hosts[owner - 1].power || !m->hosts[owner - 1].guests[g].qemu)
 			return not_settled(why, size, "an instance does not run on its owner", g + 1);
 	}

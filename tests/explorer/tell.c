@@ -39,6 +39,7 @@ static const struct {
 	[MOVE_START_TIMEOUT] = { "start-timeout", "h%h: the start helper of vm%a gives up, and libvirt goes on" },
 	[MOVE_WAIT] = { "wait", "helpers are at work: time passes to the next deadline" },
 	[MOVE_HAND] = { "hand", "h%h: vm%a is started past hamon" },
+	[MOVE_SHUT] = { "shut", "h%h: vm%a is stopped by hand" },
 	[MOVE_EARLY] = { "early", "h%h's next timer comes before what is under way" },
 	[MOVE_LATE_FENCE] = { "late-fence", "h%h: a fence helper that was ended tells all the same that h%a is off" },
 	[MOVE_LATE_START] = { "late-start", "h%h: a start helper of vm%a that was ended answers all the same" },
@@ -52,7 +53,7 @@ static const char *const channel_names[CHANNELS] = {
 static const char *const fault_names[FAULTS] = {
 	[FAULT_CRASH] = "crashes", [FAULT_RETURN] = "returns", [FAULT_KILL] = "kills", [FAULT_CUT] = "cuts",
 	[FAULT_FENCE] = "fence-failures", [FAULT_START] = "start-failures", [FAULT_EARLY] = "early", [FAULT_LATE] = "late",
-	[FAULT_HAND] = "by-hand", [FAULT_WAIT] = "waits", [FAULT_SLOW] = "slow",
+	[FAULT_HAND] = "by-hand", [FAULT_STOP] = "stops", [FAULT_WAIT] = "waits", [FAULT_SLOW] = "slow",
 };
 
 const char *fault_name(size_t fault)
@@ -145,8 +146,8 @@ static void options_print(FILE *out)
 		fence_delay_ms, options.guests, options.owner + 1, options.lag);
 	for (size_t i = 0; i < FAULTS; i++)
 		fprintf(out, " --%s %u", fault_names[i], options.faults[i]);
-	fprintf(out, "%s%s%s\n", options.reduce ? "" : " --no-reduce", options.batch ? " --batch" : "",
-		options.all_orders ? " --all-orders" : "");
+	fprintf(out, "%s%s%s%s\n", options.reduce ? "" : " --no-reduce", options.batch ? " --batch" : "",
+		options.all_orders ? " --all-orders" : "", hand_over ? " --hand-over" : "");
 }
 
 void tell_path(const struct model *start, const struct search_result *result)
