@@ -11,16 +11,11 @@ PACKAGES_LAB="corosync libvirt-daemon libvirt-daemon-system libvirt-clients qemu
 	fence-agents openipmi ipmitool nasm python3 iproute2 util-linux procps sqlite3"
 PACKAGES_ALL="clang libclang-rt-14-dev xz-utils python3-pytest python3-pytest-xdist qemu-block-extra tgt glusterfs-server glusterfs-client
 	faketime nftables pacemaker ovmf mtools systemd-boot-efi binutils"
+# A real OpenStack for the lab's hosts; tests/nova says how large that is.
 PACKAGES_NOVA="rabbitmq-server mariadb-server python3-pymysql python3-keystone python3-placement python3-glance python3-nova
 	python3-cinder python3-masakari python3-libvirt uwsgi-core uwsgi-plugin-python3"
 # Of these only files are wanted (api-paste.ini): installing them would configure the daemons of this machine.
 UNPACKED_NOVA="nova-common glance-common cinder-common masakari-api"
-
-# A real OpenStack for the lab's hosts; tests/nova says how large that is.
-PACKAGES_NOVA="rabbitmq-server mariadb-server python3-pymysql python3-keystone python3-placement python3-glance python3-nova
-	python3-libvirt uwsgi-core uwsgi-plugin-python3"
-# Of these only files are wanted (api-paste.ini): installing them would configure the daemons of this machine.
-UNPACKED_NOVA="nova-common glance-common"
 
 POLICY=/usr/sbin/policy-rc.d
 
@@ -118,24 +113,6 @@ setup_packages() {
 	step "$BUILD/log/packages.log" "packages ($(echo $missing | wc -w) missing)" packages_apt $missing || status=1
 	policy_restore
 	return $status
-}
-
-unpack_nova() {
-	local folder=$BUILD/cloud package
-	rm -rf "$folder/root" "$folder/deb"
-	mkdir -p "$folder/root.new" "$folder/deb"
-	# shellcheck disable=SC2086
-	(cd "$folder/deb" && apt-get -o APT::Sandbox::User=root download $UNPACKED_NOVA) || return 1
-	for package in "$folder"/deb/*.deb; do
-		dpkg-deb -x "$package" "$folder/root.new" || return 1
-	done
-	mv "$folder/root.new" "$folder/root" && rm -rf "$folder/deb"
-}
-
-# setup_nova: those files, in build/cloud; the packages are installed already
-setup_nova() {
-	[ -e "$BUILD/cloud/root/usr/share/nova-common/api-paste.ini" ] ||
-		step "$BUILD/log/unpack-nova.log" "Nova's files" unpack_nova
 }
 
 build_configure() {
