@@ -6,7 +6,7 @@ hamond_SOURCES = hamon/daemon/alerts.c hamon/daemon/daemon.c hamon/daemon/daemon
 	hamon/daemon/fences.c hamon/daemon/lookup.c hamon/daemon/main.c hamon/daemon/nova.c hamon/daemon/pace.c hamon/daemon/pace.h hamon/daemon/plan.c \
 	hamon/daemon/servers.c hamon/daemon/starts.c hamon/daemon/walls.c \
 	hamon/daemon/status.c hamon/daemon/storage.c hamon/daemon/store.c hamon/daemon/trace.c \
-	hamon/daemon/trace.h hamon/daemon/verbs.c hamon/daemon/watch.c hamon/daemon/words.c hamon/wire.c hamon/wire.h
+	hamon/daemon/trace.h hamon/daemon/verbs.c hamon/daemon/watch.c hamon/daemon/words.c hamon/wire.c hamon/wire.h hamon/wire_facts.c hamon/wire_fields.c hamon/wire_fields.h
 hamond_LDADD = libhamon_core.a libhamon_io.a libhamon_control.a libhamon_config.a libhamon_common.a \
 	$(CPG_LIBS) $(QB_LIBS) $(JSON_LIBS) $(INIH_LIBS)
 

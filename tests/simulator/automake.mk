@@ -5,7 +5,7 @@ libhamon_world_a_SOURCES = tests/simulator/cores.c tests/simulator/coverage.c te
 	tests/simulator/fencing.c tests/simulator/guests.c tests/simulator/hosts.c tests/simulator/inner.h \
 	tests/simulator/ledger.c tests/simulator/ledger.h tests/simulator/migration.c tests/simulator/network.c \
 	tests/simulator/oracle.c tests/simulator/parcel.c tests/simulator/storage.c tests/simulator/store.c \
-	tests/simulator/transitions.c tests/simulator/world.c tests/simulator/world.h hamon/wire.c hamon/wire.h
+	tests/simulator/transitions.c tests/simulator/world.c tests/simulator/world.h hamon/wire.c hamon/wire.h hamon/wire_facts.c hamon/wire_fields.c hamon/wire_fields.h
 HAMON_WORLD_LIBS = libhamon_world.a libhamon_core.a libhamon_common.a $(JSON_LIBS)
 
 check_PROGRAMS += tests/simulator/sim
