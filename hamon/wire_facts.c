@@ -1,5 +1,6 @@
 /* The core's facts, and the notes that go with them, as JSON: in records, promises and snapshots, and in the store. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <json-c/json.h>
