@@ -86,7 +86,7 @@ def test_novas_words_reach_the_operator(cluster, cloud):  # noqa: F811
     assert words, entry["failure"]
     host, request = words.groups()
     assert request in entry["reason"]
-    assert request in cloud.log(cloud.log_of("nova-api"), 5000)
+    assert request in cloud.read("/var/log/openstack/nova-api.log")
     told = cluster.explain("web")
     assert any(request in why for why in told["why"]), told["why"]
     assert any("web (%s) did not start on %s: api: Nova answered 500 to evacuate" % (web.name, host) in record["text"] and
