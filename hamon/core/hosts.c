@@ -109,15 +109,43 @@ static void host_evaluate_admitted(struct core *core, struct host *host)
 	host_lose(core, host);
 }
 
+/* Something is to run that only the other of two, or its death, can commit. */
+static bool pair_waits(const struct core *core)
+{
+	for (size_t i = 0; i < core->n_instances; i++) {
+		const struct instance *inst = &core->instances[i];
+
+		if (!inst->spec.deleted && inst->has_place && !place_committed(core, inst) &&
+		    (inst->place.wish == WISH_RUNNING || inst->place.phase != PHASE_SETTLED))
+			return true;
+	}
+	return false;
+}
+
+static void host_evaluate_left(struct core *core, struct host *host)
+{
+	/* It was shut down on purpose: it is not fenced, and what it had is not moved, without a person's word. */
+	if (host->of_two && !host->present && !host->daemon && pair_waits(core)) {
+		host_reason_note(core, host, NOTE_ALERT, "host-absent",
+				 "it left in order, and of two hosts nothing is started without the other: bring it back, "
+				 "or see that it is off and say `hamonctl confirm-fenced`");
+		return;
+	}
+	if (host_may_be_admitted(core, host))
+		host_admit(core, host);
+}
+
 static void host_evaluate(struct core *core, struct host *host)
 {
 	if (!host->fact.nodeid || strcmp(host->fact.name, host->config.name))
 		stage_host(core, host);
 	switch (host->fact.state) {
 	case HOST_UNKNOWN:
-	case HOST_LEFT:
 		if (host_may_be_admitted(core, host))
 			host_admit(core, host);
+		break;
+	case HOST_LEFT:
+		host_evaluate_left(core, host);
 		break;
 	case HOST_ADMITTED:
 		host_evaluate_admitted(core, host);

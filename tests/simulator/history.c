@@ -168,7 +168,10 @@ static void alone_run(struct world *w, const struct plan *plan, char why[512])
 	world_run(w, 40000); /* an off of a slow device may still arrive */
 	if (w->failed || hosts_admitted(w) < w->n_hosts)
 		return;
-	world_power_off(w, gone);
+	if (plan->seed % 4 == 1)
+		world_shutdown(w, gone);
+	else
+		world_power_off(w, gone);
 	w->hosts[gone - 1].stays_off = true;
 	if (plan->seed % 3 == 0) {
 		world_run(w, plan->seed / 6 % 4000);

@@ -167,6 +167,39 @@ static void alone_the_other_is_fenced_for_what_waits_for_it(void)
 	alone_end();
 }
 
+/* Who was shut down on purpose is not fenced; that the other can start nothing without it is told, once. */
+static void alone_after_the_other_left_says_what_it_waits_for(void)
+{
+	struct instance_report report = { .state = INSTANCE_RUNNING, .defined = true };
+	struct core_host_view host;
+	uint64_t seq, term;
+
+	pair_begin();
+	facts.place.owner = facts.place.home = 1;
+	hear_report(1, facts.hosts[0].boot_id, false, INSTANCE_RUNNING);
+	term = lead(&facts);
+	hear_beat(1, true, term);
+	hear(&(struct core_message){ .type = MSG_LEAVE, .from = 2 });
+	alone_present(true, 1, both);
+	persisted();
+	elapse(100);
+	CHECK_INT(host_now(2).state, HOST_LEFT);
+	report.spec = facts.spec;
+	strcpy(report.spec.uuid, "00000000-0000-4000-8000-000000000002");
+	strcpy(report.spec.name, "vm2");
+	hear(&(struct core_message){ .type = MSG_REPORT, .from = 1, .n_reports = 1, .reports = &report });
+	persisted();
+	elapse(1000);
+	CHECK(core_host(core, 1, &host) && strstr(host.reason, "hamonctl confirm-fenced"));
+	seq = view().seq;
+	persisted();
+	elapse(5000);
+	CHECK_INT(view().seq, seq);
+	CHECK_INT(host_now(2).state, HOST_LEFT);
+	CHECK_INT(count(ACT_FENCE), 0);
+	alone_end();
+}
+
 int main(void)
 {
 	RUN(who_leaves_out_of_quarantine_is_not_proven_dead);
@@ -175,5 +208,6 @@ int main(void)
 	RUN(facts_of_both_are_made_to_fit);
 	RUN(alone_nothing_counts_before_its_mark_is_on_the_disk);
 	RUN(alone_the_other_is_fenced_for_what_waits_for_it);
+	RUN(alone_after_the_other_left_says_what_it_waits_for);
 	return 0;
 }
