@@ -4,6 +4,8 @@
 
 #include "hamon/core/state.h"
 
+#define UNTOLD_PATIENCE_MS 10000 /* of a new coordinator, for the others' first word about storage */
+
 static bool backing_suffices(const struct instance *inst, int slot, bool accept_loss)
 {
 	enum verdict verdict = inst->backing[slot].verdict;
@@ -144,6 +146,13 @@ static bool candidate_is_better(const struct candidate *a, const struct candidat
 	return a->free_mib > b->free_mib;
 }
 
+/* To a coordinator that has just begun not every host has told yet what it reaches: that is nothing for a person to decide. */
+static bool host_is_untold(const struct core *core, const struct host *host, const struct backing *backing)
+{
+	return backing->verdict == VERDICT_UNKNOWN && !backing->reason[0] && host->present && host->daemon &&
+		core->now_ms < core->active_since_ms + UNTOLD_PATIENCE_MS;
+}
+
 enum placement placement_choose(const struct core *core, const struct instance *inst, uint32_t wanted,
 				int *ret_slot, char why[CORE_TEXT_SIZE])
 {
@@ -157,7 +166,7 @@ enum placement placement_choose_by(const struct core *core, const struct instanc
 {
 	struct candidate best = { .slot = -1 };
 	char unfit[CORE_TEXT_SIZE] = "", small[CORE_TEXT_SIZE] = "", unproven[CORE_TEXT_SIZE] = "", buf[128];
-	bool any_fit = false;
+	bool any_fit = false, any_untold = false;
 
 	for (size_t i = 0; i < core->n_hosts; i++) {
 		const struct host *host = &core->hosts[i];
@@ -175,6 +184,7 @@ enum placement placement_choose_by(const struct core *core, const struct instanc
 				snprintf(buf, sizeof(buf), "%s, %.90s", verdict_name(backing->verdict),
 					 backing->reason[0] ? backing->reason : "not checked yet");
 				why_add(unproven, host->config.name, buf);
+				any_untold |= host_is_untold(core, host, backing);
 			}
 			continue;
 		}
@@ -214,5 +224,5 @@ enum placement placement_choose_by(const struct core *core, const struct instanc
 	if (!why[0])
 		text_copy(why, CORE_TEXT_SIZE, terms->wanted ? "the wanted host is not one of the cluster" :
 			  "no healthy host is left");
-	return any_fit || !unproven[0] ? PLACEMENT_WAIT : PLACEMENT_HELD;
+	return any_fit || any_untold || !unproven[0] ? PLACEMENT_WAIT : PLACEMENT_HELD;
 }

@@ -660,6 +660,27 @@ static void what_is_not_to_be_recovered_waits_for_its_host(void)
 	alone_end();
 }
 
+/* Its hosts' words about storage come a moment after a coordinator begins: until then nobody is called. */
+static void what_nobody_has_told_yet_is_not_held(void)
+{
+	static const uint32_t both[] = { 1, 2 };
+
+	alone_begin(1, 3);
+	facts_make(&facts, T1, 3, 3);
+	facts.hosts[2].state = HOST_DEAD;
+	facts.hosts[2].certificate = (struct certificate){ .method = PROOF_PERSON, .epoch = 1 };
+	facts.place.phase = PHASE_WAITING;
+	lead(&facts);
+	alone_present(true, 2, both);
+	live(1000);
+	CHECK_INT(place_now().phase, PHASE_WAITING);
+	CHECK(strstr(place_now().reason, "h2: unknown, not checked yet"));
+	/* Longer than that takes nobody to tell it. */
+	live(10000);
+	CHECK_INT(place_now().phase, PHASE_HELD);
+	alone_end();
+}
+
 /* --- evacuation by hand --- */
 
 /* Somebody has started it past hamon, on a host that does not own it: the dry run knows that as the act does. */
@@ -898,6 +919,7 @@ int main(void)
 	RUN(who_proves_the_other_of_two_dead_outranks_it);
 	RUN(what_the_control_plane_deleted_is_no_instance);
 	RUN(what_is_not_to_be_recovered_waits_for_its_host);
+	RUN(what_nobody_has_told_yet_is_not_held);
 	RUN(what_another_host_has_is_not_planned);
 	RUN(a_list_of_who_stood_still_ends_no_migration);
 	RUN(a_report_of_an_earlier_run_ends_no_migration);
