@@ -58,6 +58,11 @@ interrupted() {
 	if [ -n "$STEP" ]; then
 		kill -TERM -- "-$STEP" 2>/dev/null
 		wait "$STEP" 2>/dev/null
+		# That was perhaps a shell around it: labs need some seconds to be taken down.
+		for _ in {1..300}; do
+			kill -0 -- "-$STEP" 2>/dev/null || break
+			sleep 0.1
+		done
 	fi
 	policy_restore
 	printf '\n  interrupted\n'
