@@ -120,24 +120,27 @@ class ChoiceTest(HelperTest):
     def test_it_is_unlocked_when_its_time_is_over(self):
         self.cloud.evacuate = lambda body: (self.cloud.migration(1, "h2", "accepted"),
                                             self.cloud.put(status="REBUILD", task="rebuilding"), (200, None))[2]
-        self.failed("timeout", "REBUILD", nova={"lock": True}, timeout_ms=4000)
+        self.failed("timeout", "REBUILD", nova={"lock": True}, timeout_ms=9000)
         self.assertEqual(self.locked(), (False, None))
 
     def test_it_is_unlocked_though_nova_is_slow_at_the_end(self):
         evacuate = self.cloud.evacuate
         self.cloud.evacuate = lambda body: (evacuate(body), self.cloud.faults.append(
-            ("GET", "/v2.1/os-migrations", {"lost": True, "seconds": 9})))[0]
-        self.failed("api", "Operation timed out", nova={"lock": True}, timeout_ms=4000)
+            ("GET", "/v2.1/os-migrations", {"lost": True, "seconds": 15})))[0]
+        self.failed("api", "Operation timed out", nova={"lock": True}, timeout_ms=9000, call_ms=20000)
         self.assertEqual(self.locked(), (False, None))
 
     def test_a_persons_lock_stays(self):
+        self.cloud.evacuates = "error"
         for reason in ("do not touch", None, "evacuating to hamon: h2"):
             self.cloud.put(host="h1", locked=True, locked_reason=reason)
-            told = self.run_helper("start", nova={"lock": True}, until="unlocked", timeout_ms=5000)
-            self.assertEqual(told.get("type"), "result")
-            self.assertIn("started", self.phases)
+            self.failed("no-valid-host", "No valid host", nova={"lock": True})
             self.assertEqual(self.locked(), (True, reason))
-        self.assertEqual(self.cloud.actions("evacuate"), [{"host": "h2"}] * 3)
+        self.cloud.evacuates = "done"
+        told = self.run_helper("start", nova={"lock": True}, until="unlocked")
+        self.assertEqual(told.get("type"), "result")
+        self.assertIn("started", self.phases)
+        self.assertEqual(self.cloud.actions("evacuate"), [{"host": "h2"}] * 4)
         self.assertEqual(self.cloud.actions("lock") + self.cloud.actions("unlock"), [])
 
     def test_a_lock_of_one_that_was_killed(self):
