@@ -282,7 +282,7 @@ const char *view_instance_state(struct json_object *instance, enum term_style *r
 
 	*ret_style = TERM_BAD;
 	*ret_rank = 0;
-	if (!strcmp(phase, "held"))
+	if (!strcmp(phase, "held") && !json_bool_or(instance, "excluded", false))
 		return phase;
 	*ret_style = TERM_WARN;
 	*ret_rank = 1;

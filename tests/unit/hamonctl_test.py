@@ -143,6 +143,9 @@ class Golden(unittest.TestCase):
         self.check("ill", ["hamonctl status", "hamonctl incidents", "hamonctl explain vm6", "hamonctl events",
                            "hamonctl maintenance h9 on", "hamonctl release", "hamonctl incidents --json"])
 
+    def test_what_is_left_to_its_host_is_no_problem(self):
+        self.check("excluded", ["hamonctl status"])
+
     def test_worst(self):
         self.check("worst", ["hamonctl status", "hamonctl incidents"])
 
