@@ -7,11 +7,17 @@
 
 #include "hamon/core/state.h"
 
-static bool host_matters(const struct core *core, const struct host *host, bool *ret_movable)
-{
-	bool matters = false;
+/* What its loss means: something of its own must run; of two, something is decided here that counts only once it is proven dead. */
+struct loss {
+	bool matters;
+	bool movable; /* and something would come of its fencing */
+	bool its_own;
+};
 
-	*ret_movable = false;
+static struct loss host_loss(const struct core *core, const struct host *host)
+{
+	struct loss loss = { 0 };
+
 	for (size_t i = 0; i < core->n_instances; i++) {
 		const struct instance *inst = &core->instances[i];
 		/* Of two: what became of an instance is committed by both, or once the other is proven dead. */
@@ -20,14 +26,16 @@ static bool host_matters(const struct core *core, const struct host *host, bool 
 
 		if (inst->spec.deleted || !inst->has_place)
 			continue;
+		/* Also one that is stopped: a person may be starting it in this moment. */
 		if (!has_it && !waits_for_it)
 			continue;
-		if (inst->place.wish != WISH_RUNNING && (inst->place.phase == PHASE_SETTLED || inst->place.heir))
+		if (has_it && inst->place.wish != WISH_RUNNING && (inst->place.phase == PHASE_SETTLED || inst->place.heir))
 			continue;
-		matters = true;
-		*ret_movable |= !has_it || inst->place.accept_loss || placement_is_movable(core, inst);
+		loss.matters = true;
+		loss.its_own |= has_it;
+		loss.movable |= !has_it || inst->place.accept_loss || placement_is_movable(core, inst);
 	}
-	return matters;
+	return loss;
 }
 
 static uint32_t failed_limit(const struct core *core)
@@ -154,7 +162,7 @@ static void host_came_back(struct core *core, struct host *host)
 	instances_stay(core, host);
 }
 
-static void intent_stage(struct core *core, struct host *host, struct incident_fact *incident)
+static void intent_stage(struct core *core, struct host *host, struct incident_fact *incident, bool its_own)
 {
 	host->fact.fence_intent = true;
 	host->reason[0] = '\0';
@@ -165,13 +173,15 @@ static void intent_stage(struct core *core, struct host *host, struct incident_f
 		stage_incident(core, incident);
 	}
 	note_stage(core, "fence-intent", NOTE_WARNING, host->fact.incident, host, NULL,
-		   "%s is to be fenced: it owns instances that must run", host->config.name);
+		   its_own ? "%s is to be fenced: it owns instances that must run" :
+		   "%s is to be fenced: of two hosts, what is decided now counts once the other is proven dead",
+		   host->config.name);
 }
 
 void host_evaluate_lost(struct core *core, struct host *host)
 {
 	struct incident_fact *incident = incident_find(core, host->fact.incident);
-	bool movable;
+	struct loss loss;
 	uint64_t at_ms;
 
 	if (!host->failed_ms)
@@ -188,7 +198,8 @@ void host_evaluate_lost(struct core *core, struct host *host)
 		host_reason_note(core, host, NOTE_WARNING, "host-absent", "in maintenance: nothing is done about it");
 		return;
 	}
-	if (!host_matters(core, host, &movable)) {
+	loss = host_loss(core, host);
+	if (!loss.matters) {
 		host_reason_note(core, host, NOTE_INFO, "fence-skipped",
 			    "none of its instances must run: it is not fenced");
 		if (incident && incident->state != INCIDENT_CLOSED) {
@@ -202,7 +213,7 @@ void host_evaluate_lost(struct core *core, struct host *host)
 		incident->state = INCIDENT_OPEN; /* it matters again: something that it owns is wished to run */
 		stage_incident(core, incident);
 	}
-	if (!host->fact.fence_intent && !movable) {
+	if (!host->fact.fence_intent && !loss.movable) {
 		host_reason_note(core, host, NOTE_ALERT, "fence-skipped",
 			    "no healthy host is proven to reach the disks of its instances: it is not fenced merely to evacuate nothing");
 		return;
@@ -214,7 +225,7 @@ void host_evaluate_lost(struct core *core, struct host *host)
 	if (core->now_ms < host->failed_ms + host->config.fence_delay_ms)
 		return;
 	if (!host->fact.fence_intent)
-		intent_stage(core, host, incident);
+		intent_stage(core, host, incident, loss.its_own);
 	else if (intent_committed(core, host))
 		fence_begin(core, host);
 }

@@ -32,6 +32,7 @@ pair=$(run --hosts 2 --kills 0)
 check "two nodes" "$pair"
 poisoned=$(run --hosts 2 --kills 0 --poison)
 [ "$pair" = "$poisoned" ] || { failed=1; echo "two nodes: what a core does not remember matters: $poisoned"; }
+check "two nodes, a stopped instance is started on the one that is left" "$(run --hosts 2 --kills 0 --returns 0 --stops 1 --by-hand 2)"
 check "two nodes that lose each other" "$(run --hosts 2 --crashes 0 --kills 0 --cuts 1)"
 check "every order: a host dies, a start fails" "$(run --all-orders --kills 0 --returns 0 --start-failures 1)"
 # With more hosts in it, every order of everything only goes so deep in a moment.

@@ -360,13 +360,23 @@ static bool not_settled(char *why, size_t size, const char *reason, size_t numbe
 	return false;
 }
 
+/* The other of two is lost, and had nothing that must run: it is not fenced, and what is decided alone waits. */
+static bool is_idle_alone(const struct model *m, const struct core_info *info)
+{
+	bool lost = false;
+
+	for (size_t h = 0; HOSTS == 2 && m->faults[FAULT_STOP] && h < HOSTS; h++)
+		lost |= info->host_state[h] == HOST_LOST;
+	return lost;
+}
+
 bool model_is_settled(const struct model *m, char *why, size_t size)
 {
 	const struct core_info *info = coordinator(m);
 
 	if (!info)
 		return not_settled(why, size, "nobody coordinates", 0);
-	if (!info->all_committed)
+	if (!info->all_committed && !is_idle_alone(m, info))
 		return not_settled(why, size, "not everything is committed", 0);
 	for (size_t h = 0; h < HOSTS; h++) {
 		const struct host_here *host = &m->hosts[h];
