@@ -412,7 +412,7 @@ class Chaos:
             said = [host.hamonctl("status") for host in self.lab.alive_hosts() if host.name not in self.frozen]
             status = next(status for status in said if status["cluster"]["synced"])
             told["generations"] = {entry["name"]: entry["generation"] for entry in status["instances"]}
-            told["term"] = status["cluster"]["term"] >> 16
+            told["term"] = status["cluster"]["term"]
             told["incidents"] = sum(entry["epoch"] for entry in status["hosts"]) - len(status["hosts"])
             told["double_runs"] = len(self.lab.referee.doubles)
             told["violations"] = sum(guest.read().violations for guest in self.cluster.guests.values())

@@ -15,4 +15,5 @@ def test_chaos_short():
     assert told["ok"] and told["rounds"] >= 1 and told["faults"] == sum(told["faults_by_kind"].values()) >= 1
     assert told["double_runs"] == 0 and told["violations"] == 0
     assert len(told["generations"]) == 7 and all(generation >= 1 for generation in told["generations"].values())
+    assert told["term"] >= 1
     assert told["qemu_starts"] >= 7 and told["writes_last_start"] > 0
