@@ -172,6 +172,8 @@ static void host_notes(struct json_object *host, struct json_object *status, cha
 		note_add(notes, size, "%s", "coordinator");
 	if (json_bool_or(host, "maintenance", false))
 		note_add(notes, size, "%s", "maintenance");
+	if (json_bool_or(host, "reserved", false))
+		note_add(notes, size, "%s", "reserved");
 	value = json_string_or(host, "daemon", "running");
 	if (up && strcmp(value, "running"))
 		note_add(notes, size, "hamond is %s", value);

@@ -67,6 +67,7 @@ static uint64_t instances_of(struct daemon *d, uint32_t nodeid)
 static struct json_object *host_json(struct daemon *d, const struct core_host_view *host)
 {
 	struct json_object *obj = json_object_new_object();
+	const struct config_host *config = config_host_find(d->config, host->name);
 	bool alive = host->daemon;
 
 	json_put_string(obj, "name", host->name);
@@ -76,6 +77,7 @@ static struct json_object *host_json(struct daemon *d, const struct core_host_vi
 	json_put_bool(obj, "member", host->present);
 	json_put_string(obj, "daemon", daemon_word(host));
 	json_put_bool(obj, "maintenance", host->fact->maintenance);
+	json_put_bool(obj, "reserved", config && config->reserved);
 	json_put_string(obj, "gate", !alive || !host->reported ? "unknown" :
 			host->gate_loaded ? "ok" : "not-loaded");
 	json_put_string(obj, "libvirt", !alive ? "unknown" : host->libvirt_ok ? "ok" : "hung");
