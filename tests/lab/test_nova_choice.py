@@ -1,4 +1,5 @@
 """Which servers hamon takes from a dead host of a real Nova, the locks on them, and what Nova refuses or cannot answer for a while."""
+import json
 import time
 
 import pytest
@@ -12,6 +13,34 @@ CHOICE = dict(HAMON, nova={"cloud": "lab", "select": "metadata"}, evacuation={"r
 def mark(nova, *marked):
     for guest in marked:
         nova.call("POST", "/servers/%s/metadata" % guest.uuid, {"metadata": {"HA_Enabled": "True"}})
+
+
+HELPER = "/usr/local/libexec/hamon/hamon-evacuate"
+
+
+def chosen_by(cluster, guest, select, key="evacuable", value="true"):
+    """Whether a helper in h2 would take the server from h1: the class of its failure, for h2 takes nothing."""
+    request = {"op": "look", "plane": "nova", "uuid": guest.uuid, "name": guest.name, "start_timeout_ms": 30000,
+               "nova": {"cloud": "lab", "self": "h2", "dead": ["h1"], "select": select, "select_key": key, "select_value": value}}
+    done = cluster.host("h2").run([HELPER, "start"], stdin=json.dumps(request), check=False)
+    return json.loads(done.stdout.splitlines()[-1])["error_class"]
+
+
+def check_kinds(cluster, nova, early, late):
+    """Each kind of mark, before and after it is there; the flavor's was set between these two servers."""
+    marks = {"tag": lambda: nova.call("PUT", "/servers/%s/tags/evacuable" % early.uuid),
+             "image": lambda: nova.call("PUT", "/images/%s/tags/evacuable" % nova.image(), service="image"),
+             "aggregate": lambda: nova.call("POST", "/os-aggregates/%d/action" % nova.call("POST", "/os-aggregates", {
+                 "aggregate": {"name": "ha", "availability_zone": None}})["aggregate"]["id"], {"add_host": {"host": "h1"}})}
+    for kind, set_mark in marks.items():
+        assert chosen_by(cluster, early, kind) == "not-selected", kind
+        set_mark()
+        if kind == "aggregate":
+            assert chosen_by(cluster, early, kind) == "not-selected"
+            nova.call("POST", "/os-aggregates/1/action", {"set_metadata": {"metadata": {"evacuable": "True"}}})
+        assert chosen_by(cluster, early, kind) == "no-valid-host", kind
+    assert chosen_by(cluster, early, "flavor") == "not-selected"
+    assert chosen_by(cluster, late, "flavor") == "no-valid-host"
 
 
 def phases(cluster, guest):
@@ -38,7 +67,9 @@ def moved(cluster, *guests):
 @pytest.mark.lab(hamon=CHOICE, environment={"HAMON_TRACE": TRACE})
 def test_what_is_not_selected_what_is_locked_and_what_is_refused(cluster, cloud):  # noqa: F811
     nova = cloud.nova
-    chosen, plain, locked, paused, other = add(cluster, chosen="h1", plain="h1", locked="h1", paused="h1", other="h2")
+    chosen, locked, paused, other = add(cluster, chosen="h1", locked="h1", paused="h1", other="h2")
+    nova.call("POST", "/flavors/1/os-extra_specs", {"extra_specs": {"evacuable": "yes"}})
+    (plain,) = add(cluster, plain="h1")
     mark(nova, chosen, locked, paused)
     nova.action(locked.uuid, lock={"locked_reason": "mine"})
     nova.action(other.uuid, lock={"locked_reason": "hamon: evacuating to h2"})  # as somebody who was killed leaves it
@@ -50,6 +81,8 @@ def test_what_is_not_selected_what_is_locked_and_what_is_refused(cluster, cloud)
 
     # No host takes anything: said in these words, and tried until one does.
     cluster.wait("hamon says why nothing starts", lambda: "new memory" in (cluster.instance(chosen.name)["reason"] or ""), LONG)
+    assert nova.migrations() == [] and service(cloud, "h1") == ("enabled", False, None)
+    check_kinds(cluster, nova, chosen, plain)
     assert nova.migrations() == [] and service(cloud, "h1") == ("enabled", False, None)
     for host in ("h2", "h3"):
         nova.service_put(host, status="enabled")
@@ -81,7 +114,8 @@ def test_what_is_not_selected_what_is_locked_and_what_is_refused(cluster, cloud)
     cluster.wait_running(plain.name, on=("h1",))
     cluster.wait("Nova agrees", lambda: plain.state() == ("ACTIVE", None, "h1"), LONG)
     cluster.wait("h1 takes servers again", lambda: service(cloud, "h1") == ("enabled", False, None), LONG)
-    assert cluster.instance(plain.name)["phase"] == "settled" and not cluster.instance(plain.name)["excluded"]
+    cluster.wait("hamon has nothing more to do with it", lambda: cluster.instance(plain.name)["phase"] == "settled" and
+                 not cluster.instance(plain.name)["excluded"])
 
 
 @pytest.mark.scenario(21, 23)

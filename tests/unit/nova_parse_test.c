@@ -377,6 +377,38 @@ static void marks_expect(const char *name, enum request_select select, const cha
 	CHECK_INT(marks.selected, selected);
 }
 
+/* As a real Nova and Glance have told them. */
+static void marks_of_all_kinds(void)
+{
+	static const char *const versions[] = { "server_marked_2.53", "server_marked_2.79", "server_marked_2.93" };
+
+	for (size_t i = 0; i < 3; i++) {
+		marks_expect(versions[i], SELECT_METADATA, "HA_Enabled", "true", true, true);
+		marks_expect(versions[i], SELECT_METADATA, "HA_Enabled", "gold", true, false);
+		marks_expect(versions[i], SELECT_METADATA, "ha_enabled", "true", false, false);
+		marks_expect(versions[i], SELECT_TAG, "evacuable", "", true, true);
+		marks_expect(versions[i], SELECT_TAG, "evacuabl", "", false, false);
+		marks_expect(versions[i], SELECT_FLAVOR, "evacuable", "true", false, false);
+	}
+	marks_expect("server_flavor_2.93", SELECT_FLAVOR, "evacuable", "true", true, true);
+	marks_expect("image", SELECT_IMAGE, "evacuable", "true", true, true);
+	marks_expect("image", SELECT_IMAGE, "disk_format", "raw", true, true);
+	marks_expect("image", SELECT_IMAGE, "recover", "true", false, false);
+	marks_expect("aggregates_2.93", SELECT_AGGREGATE, "evacuable", "true", true, true);
+	marks_expect("aggregates_2.93", SELECT_AGGREGATE, "recover", "true", false, false);
+}
+
+static void locks(void)
+{
+	CHECK(server_of("server_locked_2.53").locked);
+	CHECK_STR(server_of("server_locked_2.53").lock_reason, "");
+	CHECK(server_of("server_locked_2.79").locked);
+	CHECK_STR(server_of("server_locked_2.79").lock_reason, "mine");
+	CHECK_STR(server_of("server_locked_2.93").lock_reason, "mine");
+	CHECK(!server_of("server_marked_2.93").locked);
+	CHECK_STR(server_of("server_marked_2.93").lock_reason, "");
+}
+
 static int marks_of(const char *text, enum request_select select)
 {
 	struct nova_marks marks;
@@ -431,6 +463,8 @@ int main(void)
 	RUN(volume_services);
 	RUN(catalogues);
 	RUN(errors_have_their_words);
+	RUN(marks_of_all_kinds);
+	RUN(locks);
 	RUN(marks_that_are_none);
 	RUN(marks_agree_as_openstack_reads_them);
 	return 0;
