@@ -108,7 +108,7 @@ static void place_commit(struct world *w, const struct place_fact *fact)
 	place->wish = fact->wish;
 	place->accept_loss = fact->accept_loss;
 	ledger_place_check(w, guest, &old, fact);
-	if (place->intended && fact->wish == place->intent)
+	if (place->intended && fact->wish == place->intent && is_newer(fact->version, place->intended_after))
 		place->recorded = true;
 }
 
@@ -180,12 +180,16 @@ static void places_sent(struct world *w, const struct core_message *msg)
 {
 	for (size_t i = 0; i < msg->n_facts; i++) {
 		const struct place_fact *fact = msg->facts[i].fact;
+		struct ledger_place *place;
 
 		if (msg->facts[i].kind != FACT_PLACE)
 			continue;
 		if (!msg->replace)
 			ledger_assignment_check(w, fact);
-		w->ledger->places[guest_number(fact->uuid)].sent_generation = fact->generation;
+		place = &w->ledger->places[guest_number(fact->uuid)];
+		place->sent_generation = fact->generation;
+		if (is_newer(fact->version, place->sent_version))
+			place->sent_version = fact->version;
 	}
 }
 
@@ -247,6 +251,7 @@ void ledger_intent(struct world *w, size_t guest, enum wish wish)
 
 	place->intended = true;
 	place->intent = wish;
+	place->intended_after = place->sent_version;
 	place->recorded = false;
 }
 

@@ -15,12 +15,14 @@ struct ledger_place {
 	uint32_t owner, joint, home;
 	uint64_t owner_epoch, generation;
 	uint64_t sent_generation; /* of the last record that was sent, committed or not */
+	struct fact_version sent_version;
 	enum phase phase;
 	enum wish wish;
 	bool accept_loss;
 	/* What people want of it at last, and whether that is committed: from then on it holds until they want otherwise. */
 	bool intended, recorded, loose;
 	enum wish intent;
+	struct fact_version intended_after; /* what was under way by then was decided before */
 };
 
 /* Of two hosts each alone commits for itself, until one is proven dead: their ledger has both sides' facts and proves little. */
