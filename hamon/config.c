@@ -62,6 +62,8 @@ void config_free(struct hamon_config *config)
 	free(config->nova.cloud);
 	free(config->nova.clouds_file);
 	free(config->nova.region);
+	free(config->nova.auth_url);
+	free(config->nova.endpoint);
 	free(config->nova.microversion);
 	free(config->nova.select_key);
 	free(config->nova.select_value);

@@ -15,6 +15,7 @@ import os
 import re
 import signal
 import sys
+import threading
 
 import pytest
 
@@ -38,8 +39,10 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "long: slow; left out unless --long is given")
     # A terminated test run ends like an interrupted one: through the finalizers, which take the lab down.
     # Whoever starts us in the background makes us ignore SIGINT.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    # A worker of xdist may run its tests in another thread than its first: its signals stay as they are, the process that started it ends it.
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 
 
 def pytest_addoption(parser):

@@ -27,6 +27,7 @@ static struct run {
 	void (*on_line)(void *user, struct helper *helper, struct json_object *obj);
 	void (*on_exit)(void *user, struct helper *helper, int status, enum helper_end end);
 	void *user;
+	bool over;
 } runs[2 * SERVERS];
 static size_t n_runs, n_results;
 static bool fresh;
@@ -52,6 +53,7 @@ struct helper *daemon_helper(struct daemon *daemon, const char *program, const c
 	run->on_line = on_line;
 	run->on_exit = on_exit;
 	run->user = user;
+	run->over = false;
 	json_object_put(input);
 	return (struct helper *)run;
 }
@@ -113,9 +115,24 @@ void trace_add(const char *what, const char *format, ...)
 
 /* --- what the core and the helpers do --- */
 
-static void begin(enum config_control_plane plane)
+static void exits(size_t run, int status, enum helper_end end)
+{
+	runs[run].over = true;
+	runs[run].on_exit(runs[run].user, NULL, status, end);
+}
+
+/* A term ends, and its helpers with it. */
+static void end(void)
 {
 	starts_drop(&d);
+	for (size_t run = 0; run < n_runs; run++)
+		if (!runs[run].over)
+			exits(run, 9, HELPER_EXITED);
+}
+
+static void begin(enum config_control_plane plane)
+{
+	end();
 	memset(&d, 0, sizeof(d));
 	config.cluster.control_plane = plane;
 	config.evacuation.parallel_starts = MAX;
@@ -160,14 +177,14 @@ static void is_up(size_t run)
 
 static void ends(size_t run)
 {
-	runs[run].on_exit(runs[run].user, NULL, 0, HELPER_EXITED);
+	exits(run, 0, HELPER_EXITED);
 }
 
 /* --- the tests --- */
 
 static void dies(size_t run, enum helper_end end)
 {
-	runs[run].on_exit(runs[run].user, NULL, 9, end);
+	exits(run, 9, end);
 }
 
 /* Killed, or crashed: another one looks at what is there, three times; a deadline is an answer. */
@@ -351,5 +368,6 @@ int main(void)
 	RUN(what_fails_makes_room);
 	RUN(a_proof_of_storage_counts_too);
 	RUN(a_term_that_is_over_asks_for_nothing_more);
+	end();
 	return 0;
 }
