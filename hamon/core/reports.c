@@ -95,7 +95,8 @@ static void owner_report_take(struct core *core, struct instance *inst, const st
 		spec_take(core, inst, &report->spec);
 	if (inst->place.phase != PHASE_SETTLED)
 		return;
-	if (report->state == INSTANCE_RUNNING)
+	/* What a host with a hung libvirtd repeats is old: it may have migrated away since, and been stopped there. */
+	if (report->state == INSTANCE_RUNNING && host->report.libvirt_ok)
 		wish_set(core, inst, WISH_RUNNING, "it runs");
 	if (report->state != INSTANCE_ABSENT || report->host_shutting_down)
 		return;

@@ -188,6 +188,7 @@ static void places_sent(struct world *w, const struct core_message *msg)
 			ledger_assignment_check(w, fact);
 		place = &w->ledger->places[guest_number(fact->uuid)];
 		place->sent_generation = fact->generation;
+		place->sent_wish = fact->wish;
 		if (is_newer(fact->version, place->sent_version))
 			place->sent_version = fact->version;
 	}

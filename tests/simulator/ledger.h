@@ -16,6 +16,7 @@ struct ledger_place {
 	uint64_t owner_epoch, generation;
 	uint64_t sent_generation; /* of the last record that was sent, committed or not */
 	struct fact_version sent_version;
+	enum wish sent_wish;
 	enum phase phase;
 	enum wish wish;
 	bool accept_loss;

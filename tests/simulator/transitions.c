@@ -153,7 +153,8 @@ void ledger_place_check(struct world *w, size_t guest, const struct ledger_place
 		fail(w, "I2: vm%zu is said to have left node %u, which still has it", guest + 1, old->owner);
 	if (fact->phase == PHASE_ASSIGNED && fact->wish != WISH_RUNNING && !w->swarm.move_stopped)
 		fail(w, "I13: vm%zu is to be started and is wished stopped", guest + 1);
-	if (old->recorded && !old->loose && fact->wish != old->intent && !w->two_node)
+	/* What is said behind it is right again: somebody stopped it and started it within one moment. */
+	if (old->recorded && !old->loose && fact->wish != old->intent && old->sent_wish != old->intent && !w->two_node)
 		fail(w, "I13: vm%zu is wished %s now; people want it %s, and that was committed", guest + 1,
 		     wish_name(fact->wish), wish_name(old->intent));
 }

@@ -418,6 +418,28 @@ static void words_of_an_older_generation_are_not_taken(void)
 	alone_end();
 }
 
+/* vm1 has migrated away from host 2, whose libvirtd hangs, and was shut down there: host 2 still lists it as it was. */
+static void what_is_repeated_while_libvirt_hangs_is_no_wish(void)
+{
+	struct instance_report report = { .state = INSTANCE_RUNNING, .defined = true };
+	struct core_message list = { .type = MSG_REPORT, .from = 2, .full = true, .n_reports = 1, .reports = &report };
+	struct core_message host = { .type = MSG_HOST, .from = 2, .host = { .boot_id = "b2-1", .gate_loaded = true,
+		.reported = true } };
+
+	lead_3(2);
+	facts.place.wish = WISH_STOPPED;
+	lead(&facts);
+	report.spec = facts.spec;
+	hear(&host);
+	hear(&list);
+	CHECK_INT(place_now().wish, WISH_STOPPED);
+	host.host.libvirt_ok = true;
+	hear(&host);
+	hear(&list);
+	CHECK_INT(place_now().wish, WISH_RUNNING);
+	alone_end();
+}
+
 /* --- two nodes --- */
 
 /* Host 2 coordinated, and is gone: host 1 opens a term alone, and fences. Returns the term. */
@@ -912,6 +934,7 @@ int main(void)
 	RUN(who_comes_back_waits_for_one_that_a_member_sent);
 	RUN(who_runs_what_went_elsewhere_is_not_admitted);
 	RUN(words_of_an_older_generation_are_not_taken);
+	RUN(what_is_repeated_while_libvirt_hangs_is_no_wish);
 	RUN(alone_of_two_it_outranks_nobody);
 	RUN(alone_of_two_it_merges_with_who_comes_back);
 	RUN(alone_of_two_an_old_boots_proof_is_none);
