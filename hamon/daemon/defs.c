@@ -38,6 +38,18 @@ static bool def_is_used(struct daemon *d, const char *hash)
 	return false;
 }
 
+/* Of an instance that belongs to this host: nobody else may have it, were there nobody to tell when libvirt reported it. */
+static bool def_is_own(struct daemon *d, const char *hash)
+{
+	struct core_instance_view view;
+
+	for (size_t i = 0; i < core_instance_count(d->core); i++)
+		if (core_instance(d->core, i, &view) && view.place->owner == d->settings.self &&
+		    !strcmp(view.spec->def_hash, hash))
+			return true;
+	return false;
+}
+
 /* Keeps a definition. 0; -EEXIST when it is here already; -EINVAL when the hash is not that of the text. */
 int def_add(struct daemon *d, const char *hash, const char *xml)
 {
@@ -111,7 +123,7 @@ void def_message(struct daemon *d, uint32_t from, const char *text, size_t len)
 		struct core_view view;
 
 		core_view(d->core, &view);
-		if (from != d->settings.self && view.coordinating)
+		if (from != d->settings.self && (view.coordinating || def_is_own(d, hash)))
 			def_announce(d, hash);
 	} else {
 		int rc = def_add(d, hash, xml);

@@ -131,6 +131,9 @@ static void loaded_take(struct daemon *d, struct json_object *obj)
 			store_send(d, query);
 		}
 	walls_load(d);
+	/* What libvirt, or another host, told while nothing could be written. */
+	for (size_t i = 0; i < d->n_defs; i++)
+		store_def(d, d->defs[i].hash, d->defs[i].xml);
 	daemon_event(d, &event);
 	wire_free(wire);
 	json_object_put(d->loading);

@@ -288,6 +288,23 @@ static void a_locked_store_is_tried_again(void)
 	end();
 }
 
+/* libvirt told of a guest before the store was read: its definition is written then, for nobody tells of it again. */
+static void a_definition_waits_for_the_store(void)
+{
+	struct json_object *defs;
+
+	begin();
+	d.n_defs = 1;
+	strcpy(d.defs[0].hash, "0123");
+	d.defs[0].xml = "<domain/>";
+	store_def(&d, d.defs[0].hash, d.defs[0].xml);
+	CHECK(!request);
+	says("{\"type\":\"loaded\",\"ok\":true,\"meta\":{\"promised\":131073,\"facts_term\":65537},\"facts\":[],\"defs\":[]}");
+	CHECK(request && !json_get_array(request, "defs", &defs));
+	CHECK_STR(json_string_or(json_object_array_get_idx(defs, 0), "xml", ""), "<domain/>");
+	end();
+}
+
 int main(void)
 {
 	RUN(a_locked_store_is_tried_again);
@@ -297,5 +314,6 @@ int main(void)
 	RUN(a_store_that_cannot_be_read_is_none);
 	RUN(the_core_hears_of_each_failure);
 	RUN(a_large_store_comes_in_parts);
+	RUN(a_definition_waits_for_the_store);
 	return 0;
 }
