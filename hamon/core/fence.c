@@ -139,14 +139,8 @@ static void host_came_back(struct core *core, struct host *host)
 			  "back in the membership, its hamond has not spoken yet");
 		return;
 	}
-	if (strcmp(host->report.boot_id, host->fact.boot_id)) {
-		char detail[CORE_TEXT_SIZE];
-
-		text_format(detail, sizeof(detail), "boot %.8s is over, the host itself announces boot %.8s",
-			    host->fact.boot_id, host->report.boot_id);
-		host_certify(core, host, PROOF_NEW_BOOT, "", detail);
+	if (new_boot_certify(core, host))
 		return;
-	}
 	if (host->fence_op || (host->fence_begun && core->now_ms < host->late_until_ms) ||
 	    core->now_ms < host->late_until_ms)
 		return; /* an `off` may still hit it: its outcome decides */

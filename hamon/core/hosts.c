@@ -50,14 +50,8 @@ static bool host_left_in_order(const struct core *core, const struct host *host)
 static void host_evaluate_admitted(struct core *core, struct host *host)
 {
 	if (host->present && host->daemon && host->report_known) {
-		if (strcmp(host->report.boot_id, host->fact.boot_id)) {
-			char detail[CORE_TEXT_SIZE];
-
-			text_format(detail, sizeof(detail), "boot %.8s is over, the host itself announces boot %.8s",
-				    host->fact.boot_id, host->report.boot_id);
-			host_certify(core, host, PROOF_NEW_BOOT, "", detail);
+		if (new_boot_certify(core, host))
 			return;
-		}
 		if (host->report.nonce[0] && strcmp(host->report.nonce, host->fact.nonce)) {
 			text_copy(host->fact.nonce_before, sizeof(host->fact.nonce_before), host->fact.nonce);
 			text_copy(host->fact.nonce, sizeof(host->fact.nonce), host->report.nonce);

@@ -114,6 +114,19 @@ void host_certify(struct core *core, struct host *host, enum proof_method method
 		   device[0] ? " " : "", device, detail);
 }
 
+/* The host itself says that the boot which it was admitted in is over. */
+bool new_boot_certify(struct core *core, struct host *host)
+{
+	char detail[CORE_TEXT_SIZE];
+
+	if (!strcmp(host->report.boot_id, host->fact.boot_id))
+		return false;
+	text_format(detail, sizeof(detail), "boot %.8s is over, the host itself announces boot %.8s", host->fact.boot_id,
+		    host->report.boot_id);
+	host_certify(core, host, PROOF_NEW_BOOT, "", detail);
+	return true;
+}
+
 bool watchdog_expired(struct core *core, struct host *host, uint64_t *ret_at_ms)
 {
 	const struct watchdog_attestation *att = &host->attestation;

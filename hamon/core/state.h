@@ -338,6 +338,7 @@ void host_evaluate_quarantined(struct core *core, struct host *host);
 #define DOUBT_PATIENCE_MS 5000 /* a host that was just powered off is a member for a token longer */
 void host_certify(struct core *core, struct host *host, enum proof_method method,
 		  const char *device, const char *detail);
+bool new_boot_certify(struct core *core, struct host *host);
 bool host_epoch_is_dead(const struct host *host, uint64_t epoch);
 bool host_cannot_decide(const struct host *host);
 bool watchdog_expired(struct core *core, struct host *host, uint64_t *ret_at_ms);
