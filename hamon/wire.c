@@ -55,8 +55,9 @@ static struct json_object *report_encode(const struct instance_report *report)
 	return obj;
 }
 
-static int report_decode(struct wire *wire, struct json_object *obj, struct instance_report *report)
+static int report_decode(struct wire *wire, struct json_object *obj, void *to)
 {
+	struct instance_report *report = to;
 	int rc = wire_spec_decode(wire, obj, &report->spec);
 
 	return rc ? rc : wire_fields_decode(wire, obj, "report", report_fields, report);
@@ -64,45 +65,19 @@ static int report_decode(struct wire *wire, struct json_object *obj, struct inst
 
 static int reports_decode(struct wire *wire, struct json_object *array, struct core_message *msg)
 {
-	size_t n = json_object_array_length(array);
-	struct instance_report *reports;
+	return wire_list_decode(wire, array, "reports", CORE_INSTANCES_MAX, sizeof(*msg->reports), report_decode,
+				&msg->n_reports, &msg->reports);
+}
 
-	if (n > CORE_INSTANCES_MAX)
-		return wire_wrong(wire, "message", "reports");
-	reports = wire_alloc(wire, n * sizeof(*reports));
-	if (!reports)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		int rc = report_decode(wire, json_object_array_get_idx(array, i), &reports[i]);
-
-		if (rc)
-			return rc;
-	}
-	msg->n_reports = n;
-	msg->reports = reports;
-	return 0;
+static int verdict_decode(struct wire *wire, struct json_object *obj, void *to)
+{
+	return wire_fields_decode(wire, obj, "verdict", verdict_fields, to);
 }
 
 static int verdicts_decode(struct wire *wire, struct json_object *array, struct core_message *msg)
 {
-	size_t n = json_object_array_length(array);
-	struct verdict_report *verdicts;
-
-	if (n > CORE_INSTANCES_MAX)
-		return wire_wrong(wire, "message", "verdicts");
-	verdicts = wire_alloc(wire, n * sizeof(*verdicts));
-	if (!verdicts)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		int rc = wire_fields_decode(wire, json_object_array_get_idx(array, i), "verdict",
-				       verdict_fields, &verdicts[i]);
-
-		if (rc)
-			return rc;
-	}
-	msg->n_verdicts = n;
-	msg->verdicts = verdicts;
-	return 0;
+	return wire_list_decode(wire, array, "verdicts", CORE_INSTANCES_MAX, sizeof(*msg->verdicts), verdict_decode,
+				&msg->n_verdicts, &msg->verdicts);
 }
 
 /* --- messages --- */

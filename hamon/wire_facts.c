@@ -182,8 +182,9 @@ static const struct { const char *name; size_t size; } fact_kinds[FACT_KINDS] = 
 	[FACT_INCIDENT] = { "incident", sizeof(struct incident_fact) },
 };
 
-static int fact_decode(struct wire *wire, struct json_object *obj, struct fact_ref *ref)
+static int fact_decode(struct wire *wire, struct json_object *obj, void *to)
 {
+	struct fact_ref *ref = to;
 	struct json_object *value, *cert;
 	struct fact_version *version;
 	const char *kind = json_string_or(obj, "kind", "");
@@ -230,25 +231,9 @@ static int fact_decode(struct wire *wire, struct json_object *obj, struct fact_r
 }
 
 int wire_fact_list_decode(struct wire *wire, struct json_object *array, size_t *ret_n,
-			const struct fact_ref **ret_facts)
+			  const struct fact_ref **ret_facts)
 {
-	size_t n = json_object_array_length(array);
-	struct fact_ref *refs;
-
-	if (n > CORE_REFS_MAX)
-		return wire_wrong(wire, "message", "facts");
-	refs = wire_alloc(wire, n * sizeof(*refs));
-	if (!refs)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		int rc = fact_decode(wire, json_object_array_get_idx(array, i), &refs[i]);
-
-		if (rc)
-			return rc;
-	}
-	*ret_n = n;
-	*ret_facts = refs;
-	return 0;
+	return wire_list_decode(wire, array, "facts", CORE_REFS_MAX, sizeof(**ret_facts), fact_decode, ret_n, ret_facts);
 }
 
 int wire_facts_decode(struct json_object *array, struct wire **ret_wire, size_t *ret_n,
@@ -308,32 +293,26 @@ struct json_object *wire_notes_encode(size_t n, const struct note *notes)
 	return array;
 }
 
+static int note_decode(struct wire *wire, struct json_object *obj, void *to)
+{
+	struct note *note = to;
+	const char *kind;
+	char *copy;
+	int rc = wire_fields_decode(wire, obj, "note", note_fields, note);
+
+	if (rc)
+		return rc;
+	if (json_get_string(obj, "kind", &kind) || strlen(kind) >= CORE_NAME_SIZE)
+		return wire_wrong(wire, "note", "kind");
+	copy = wire_alloc(wire, strlen(kind) + 1);
+	if (!copy)
+		return -ENOMEM;
+	note->kind = strcpy(copy, kind);
+	return 0;
+}
+
 int wire_notes_decode(struct wire *wire, struct json_object *array, struct core_message *msg)
 {
-	size_t n = json_object_array_length(array);
-	struct note *notes;
-
-	if (n > CORE_NOTES_MAX / 2)
-		return wire_wrong(wire, "message", "notes");
-	notes = wire_alloc(wire, n * sizeof(*notes));
-	if (!notes)
-		return -ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		struct json_object *obj = json_object_array_get_idx(array, i);
-		const char *kind;
-		char *copy;
-		int rc = wire_fields_decode(wire, obj, "note", note_fields, &notes[i]);
-
-		if (rc)
-			return rc;
-		if (json_get_string(obj, "kind", &kind) || strlen(kind) >= CORE_NAME_SIZE)
-			return wire_wrong(wire, "note", "kind");
-		copy = wire_alloc(wire, strlen(kind) + 1);
-		if (!copy)
-			return -ENOMEM;
-		notes[i].kind = strcpy(copy, kind);
-	}
-	msg->n_notes = n;
-	msg->notes = notes;
-	return 0;
+	return wire_list_decode(wire, array, "notes", CORE_NOTES_MAX / 2, sizeof(*msg->notes), note_decode, &msg->n_notes,
+				&msg->notes);
 }

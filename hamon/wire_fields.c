@@ -151,3 +151,25 @@ int wire_fields_decode(struct wire *wire, struct json_object *obj, const char *w
 }
 
 _Static_assert(sizeof(enum phase) == sizeof(uint32_t), "enums are read and written as 32 bits");
+
+int wire_list_decode(struct wire *wire, struct json_object *array, const char *what, size_t max, size_t size,
+		     wire_entry_fn decode, size_t *ret_n, void *ret_list)
+{
+	size_t n = json_object_array_length(array);
+	char *list;
+
+	if (n > max)
+		return wire_wrong(wire, "message", what);
+	list = wire_alloc(wire, n * size);
+	if (!list)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		int rc = decode(wire, json_object_array_get_idx(array, i), list + i * size);
+
+		if (rc)
+			return rc;
+	}
+	*ret_n = n;
+	memcpy(ret_list, &list, sizeof(list)); /* a pointer to whatever the entries are */
+	return 0;
+}

@@ -53,6 +53,12 @@ void wire_fields_encode(struct json_object *obj, const struct field *fields, con
 /* Reads the fields that are there; *to was cleared before. 0, or -EINVAL with the error told. */
 int wire_fields_decode(struct wire *wire, struct json_object *obj, const char *what, const struct field *fields, void *to);
 
+/* One entry of a list; *to was cleared before. 0, or a negative errno with the error told. */
+typedef int (*wire_entry_fn)(struct wire *wire, struct json_object *obj, void *to);
+/* Reads an array of at most max entries of that size; what names it in an error. */
+int wire_list_decode(struct wire *wire, struct json_object *array, const char *what, size_t max, size_t size,
+		     wire_entry_fn decode, size_t *ret_n, void *ret_list);
+
 /* wire_facts.c, for messages that carry facts and notes */
 int wire_fact_list_decode(struct wire *wire, struct json_object *array, size_t *ret_n, const struct fact_ref **ret_facts);
 struct json_object *wire_spec_encode(const struct spec_fact *spec);
