@@ -28,7 +28,7 @@ static bool is_to_be_enabled(const struct nova_service *service, const struct re
 /* Nova refuses a host that it does not think up only by an ERROR of the server: better not to ask. */
 bool nova_target_ready(struct compute *compute, const struct request *req, struct json_object *result)
 {
-	const char *self = req->nova.self;
+	const char *self = req->nova.self, *away;
 	struct nova_service service;
 
 	if (!compute_service_get(compute, self, &service))
@@ -41,11 +41,10 @@ bool nova_target_ready(struct compute *compute, const struct request *req, struc
 	}
 	if (service.up && service.enabled && !service.forced_down)
 		return true;
+	away = service.forced_down ? "forced down" : service.up ? "" : "down";
 	report_failure(result, "no-valid-host", "nova-compute of this host (%s) is %s%s%s%s, so Nova gives it nothing%s",
-		       self, service.forced_down ? "forced down" : service.up ? "" : "down",
-		       service.enabled ? "" : service.up && !service.forced_down ? "disabled: " : " and disabled: ",
-		       service.enabled ? "" : service.reason, "",
-		       req->nova.reserved && service.up && !service.enabled && !service.forced_down ?
+		       self, away, *away && !service.enabled ? " and " : "", service.enabled ? "" : "disabled: ",
+		       service.enabled ? "" : service.reason, req->nova.reserved && !*away ?
 		       "; as a reserved host it is enabled only if the reason is \"" NOVA_MARK_RESERVED "\"" : "");
 	return false;
 }
