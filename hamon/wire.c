@@ -37,7 +37,7 @@ static const struct field request_fields[] = {
 static const struct field message_fields[] = {
 	U64(core_message, term), U64(core_message, seq), BOOL(core_message, coordinator),
 	BOOL(core_message, synced), BOOL(core_message, store_ok), U64(core_message, promised),
-	U64(core_message, commit), U64(core_message, facts_term), BOOL(core_message, blank),
+	U64(core_message, commit), U64(core_message, facts_term), BOOL(core_message, blank), U32(core_message, fencing),
 	BOOL(core_message, replace),
 	U32(core_message, to), BOOL(core_message, full), TEXT(core_message, uuid),
 	U64(core_message, generation), BOOL(core_message, ok), BOOL(core_message, deleted),

@@ -176,6 +176,7 @@ struct core_message {
 	/* PROMISE */
 	uint64_t facts_term;             /* the term whose opening record these facts build on */
 	bool blank;                      /* PROMISE, BEAT: the sender's store has never held a term's facts */
+	uint32_t fencing;                /* BEAT: the sender's own slots of hosts that it is about to fence, for itself */
 	uint32_t n_late_offs;
 	uint32_t late_offs[CORE_HOSTS_MAX]; /* node ids: an off of these may still arrive */
 	/* RECORD, SNAPSHOT, PROMISE */

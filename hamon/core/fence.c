@@ -110,6 +110,47 @@ void host_reason_note(struct core *core, struct host *host, enum note_severity s
 	}
 }
 
+/*
+ * A host that was suspended whole goes on with what it was about to do, and cannot tell from its clock that the others have decided
+ * otherwise meanwhile. So nothing is fenced before a message of this member's own, sent after the intent was committed, has
+ * come back: the group orders it behind all that was said in the meantime.
+ */
+static bool group_is_asked(struct core *core, struct host *host)
+{
+	if (host->fence_heard)
+		return true;
+	if (!host->fence_asked)
+		core->beat_now = true;
+	host->fence_asked = true;
+	return false;
+}
+
+static void question_forget(struct host *host)
+{
+	host->fence_asked = false;
+	host->fence_heard = false;
+}
+
+/* The slots of the hosts that the beats ask about. */
+uint32_t fencing_mask(const struct core *core)
+{
+	uint32_t mask = 0;
+
+	for (size_t i = 0; i < core->n_hosts; i++)
+		if (core->hosts[i].fence_asked && !core->hosts[i].fence_heard && core->hosts[i].fact.state == HOST_LOST)
+			mask |= UINT32_C(1) << i;
+	return mask;
+}
+
+void fencing_heard(struct core *core, const struct core_message *own_beat)
+{
+	if (core->role != ROLE_ACTIVE || own_beat->term != core->promised)
+		return;
+	for (size_t i = 0; i < core->n_hosts; i++)
+		if (core->hosts[i].fence_asked && own_beat->fencing & UINT32_C(1) << i)
+			core->hosts[i].fence_heard = true;
+}
+
 static void fence_begin(struct core *core, struct host *host)
 {
 	struct core_action *act;
@@ -121,6 +162,9 @@ static void fence_begin(struct core *core, struct host *host)
 			    "no fence device is configured: make sure that it is off, then `hamonctl confirm-fenced`");
 		return;
 	}
+	if (!group_is_asked(core, host))
+		return;
+	question_forget(host);
 	if (host->fence_level < 1 || host->fence_level > host->config.fence_levels)
 		host->fence_level = 1;
 	host->fence_begun = true;
@@ -160,6 +204,7 @@ static void intent_stage(struct core *core, struct host *host, struct incident_f
 {
 	host->fact.fence_intent = true;
 	host->reason[0] = '\0';
+	question_forget(host);
 	stage_host(core, host);
 	if (incident) {
 		incident->intent_ms = core->now_ms;

@@ -60,6 +60,8 @@ struct host {
 	uint64_t fence_again_ms;
 	uint64_t fence_backoff_ms;
 	bool fence_begun;                /* this coordinator has sent an off in this epoch */
+	bool fence_asked;                /* own beats name it as about to be fenced */
+	bool fence_heard;                /* and one of them came back from the group */
 	uint64_t reserved_mib;           /* assigned since its last report */
 	uint64_t doubted_ms;             /* since when it is certified dead and a member all the same */
 	bool attested;
@@ -324,6 +326,8 @@ uint64_t hosts_deadline(const struct core *core);
 /* fence.c: brake, intent, devices */
 void host_evaluate_lost(struct core *core, struct host *host);
 void host_fence_result(struct core *core, const struct core_event *event);
+uint32_t fencing_mask(const struct core *core);
+void fencing_heard(struct core *core, const struct core_message *own_beat);
 void host_reason_note(struct core *core, struct host *host, enum note_severity severity, const char *kind,
 		      const char *reason);
 

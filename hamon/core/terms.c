@@ -380,6 +380,7 @@ void term_opened(struct core *core)
 		host->fence_again_ms = 0;
 		host->fence_backoff_ms = 0;
 		host->fence_begun = false;
+		host->fence_asked = host->fence_heard = false;
 		/* Lost before this member was here, and not over: for the brake that is now. */
 		if ((host->fact.state == HOST_DEAD || host->fact.state == HOST_QUARANTINED) && !host->failed_ms &&
 		    host_is_in_open_incident(core, host))
@@ -409,6 +410,8 @@ void term_beat_send(struct core *core)
 	msg->blank = core->loaded && !core->stored_facts_term;
 	msg->seq = core->self >= 0 ? core->hosts[core->self].acked : 0;
 	msg->commit = core->commit;
+	if (core->role == ROLE_ACTIVE)
+		msg->fencing = fencing_mask(core);
 }
 
 void term_beat_receive(struct core *core, const struct core_message *msg)
@@ -425,8 +428,10 @@ void term_beat_receive(struct core *core, const struct core_message *msg)
 	host->beat_blank = msg->blank;
 	host->beat_term = msg->term;
 	host->beat_promised = msg->promised;
-	if (msg->from == core->settings.self)
+	if (msg->from == core->settings.self) {
+		fencing_heard(core, msg);
 		return;
+	}
 	if (msg->synced)
 		ack_receive(core, msg);
 	if (msg->coordinator && msg->term >= core->promised && core->role == ROLE_FOLLOWER) {

@@ -44,6 +44,8 @@ static void host_walk(struct codec *c, struct core *core, struct host *host, siz
 	ONLY(active, host->fence_again_ms, END(host->fence_again_ms));
 	ONLY(active, host->fence_backoff_ms, N(host->fence_backoff_ms));
 	ONLY(active, host->fence_begun, N(host->fence_begun));
+	ONLY(active, host->fence_asked, N(host->fence_asked));
+	ONLY(active, host->fence_heard, N(host->fence_heard));
 	N(host->reserved_mib);
 	AGE(host->doubted_ms, 5000);
 	TEXT(host->reason);

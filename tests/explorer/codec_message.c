@@ -89,6 +89,7 @@ static void beat_walk(struct codec *c, struct core_message *msg)
 	N(msg->store_ok);
 	N(msg->facts_term);
 	N(msg->blank);
+	N(msg->fencing);
 	N(msg->seq);
 	N(msg->commit);
 }

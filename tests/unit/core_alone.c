@@ -12,7 +12,9 @@ static size_t n_acts;
 static unsigned int counts[ACT_NOTE + 1];
 static uint64_t ops[ACT_NOTE + 1];
 
-void step(const struct core_event *event)
+static bool group_is_deaf;
+
+static void step_once(const struct core_event *event)
 {
 	n_acts = core_step(core, ++now_ms, event, &acts);
 	for (size_t i = 0; i < n_acts; i++) {
@@ -24,6 +26,25 @@ void step(const struct core_event *event)
 		else
 			ops[acts[i].type] = acts[i].instance.op;
 	}
+}
+
+/* What it asks the group before a fencing comes back at once; the actions are then those of that step. */
+void step(const struct core_event *event)
+{
+	const struct core_message *beat;
+
+	step_once(event);
+	beat = sent(MSG_BEAT);
+	if (beat && beat->fencing && !group_is_deaf) {
+		struct core_message own = *beat;
+
+		step_once(&(struct core_event){ .type = EV_MESSAGE, .message = &own });
+	}
+}
+
+void alone_deaf(bool deaf)
+{
+	group_is_deaf = deaf;
 }
 
 unsigned int count(enum action_type type)
@@ -144,6 +165,7 @@ static void begin(uint32_t self, uint32_t hosts, bool two_node)
 	own_id = self;
 	n_hosts = hosts;
 	now_ms = 1000000;
+	group_is_deaf = false;
 	memset(counts, 0, sizeof(counts));
 	memset(ops, 0, sizeof(ops));
 	for (uint32_t i = 0; i < hosts; i++) {

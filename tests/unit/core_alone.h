@@ -30,6 +30,8 @@ void alone_begin_two(uint32_t self);
 void alone_end(void);
 /* Whether the control plane moves stopped instances itself. */
 void alone_hand_over(bool on);
+/* Whether its own messages come back to it from the group (from the start they do). */
+void alone_deaf(bool deaf);
 
 /* The members that corosync names from now on, in both of its services. */
 void alone_present(bool quorate, size_t n, const uint32_t *nodeids);
