@@ -10,7 +10,6 @@ hosts of the lab have one CLOCK_BOOTTIME, so their times compare.
 import argparse
 import json
 import os
-import signal
 import statistics
 import subprocess
 import sys
@@ -18,6 +17,7 @@ import time
 
 import cluster as cluster_module
 import guests
+from ending import Ended, end_by_exception
 from lab import Lab
 from spaces import LabError
 
@@ -328,10 +328,6 @@ def tell(result):
         os.getloadavg()[0], os.cpu_count(), "busy" if os.getloadavg()[0] > os.cpu_count() else "quiet"))
 
 
-class Ended(BaseException):
-    """A signal asks us to end; carries the exit code."""
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--stage", required=True)
@@ -346,13 +342,7 @@ def main():
     if runs < 1 or not 1 <= options.guests <= 50:
         parser.error("at least one run, and 1 to 50 guests")
 
-    def end(number, _):
-        for other in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(other, signal.SIG_IGN)
-        raise Ended(128 + number)
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, end)
+    end_by_exception()
     progress = lambda text: print("  " + text, file=sys.stderr if options.json else sys.stdout, flush=True)
     result = {"guests": options.guests, "runs": []}
     try:

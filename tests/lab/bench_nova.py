@@ -8,7 +8,6 @@ another host, ACTIVE, without a task. For the rivals hamon is off, and its gate 
 import argparse
 import json
 import os
-import signal
 import statistics
 import sys
 import threading
@@ -22,6 +21,7 @@ import cloudstate
 import cluster as cluster_module
 import masakari as masakari_module
 import nova as nova_module
+from ending import Ended, end_by_exception
 from lab import Lab, LabError, wait_until
 
 HAMON = {"cluster": {"control_plane": "nova"}, "nova": {"cloud": "lab"}}
@@ -324,10 +324,6 @@ def label(run):
     return "hamon"
 
 
-class Ended(BaseException):
-    """A signal asks us to end; carries the exit code."""
-
-
 def rivals(session, count, rounds, only):
     """All ways of one round after the other, every second one backwards. hamon's is the first of the first: it has booted the servers."""
     loops = session.loops
@@ -440,13 +436,7 @@ def main():
     if not 1 <= options.servers <= 400 or options.rounds < 1:
         parser.error("1 to 400 servers, and at least one round")
 
-    def end(number, _):
-        for other in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(other, signal.SIG_IGN)
-        raise Ended(128 + number)
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, end)
+    end_by_exception()
     progress = lambda text: print("  " + text, file=sys.stderr if options.json else sys.stdout, flush=True)
     session, status = None, 0
     try:

@@ -17,6 +17,7 @@ import time
 import bmc
 import cluster as cluster_module
 import stores
+from ending import Ended, end_by_exception
 from lab import Lab
 from spaces import LabError
 
@@ -32,10 +33,6 @@ DEVICE = {"option.shell_timeout": "3", "option.power_timeout": "6", "timeout": "
 
 class Wrong(Exception):
     """A double run, or a lost guest."""
-
-
-class Stop(BaseException):
-    """Told to end."""
 
 
 class Chaos:
@@ -445,18 +442,12 @@ def main():
     parser.add_argument("--verbose", action="store_true")
     options = parser.parse_args()
 
-    def end(number, _):
-        for other in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(other, signal.SIG_IGN)
-        raise Stop(number)
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, end)
+    end_by_exception()
     chaos = Chaos(options, sys.stderr if options.json else sys.stdout)
     code = 0
     try:
         chaos.run()
-    except Stop:
+    except Ended:
         chaos.say("told to stop")
     except (Wrong, LabError) as error:
         code = 1

@@ -3,13 +3,13 @@
 import argparse
 import os
 import shutil
-import signal
 import sys
 import textwrap
 import time
 
 import cluster as cluster_module
 import guests
+from ending import Ended, end_by_exception
 from lab import Lab
 from spaces import LabError
 
@@ -290,23 +290,13 @@ class Demo:
         return 0 if good and not wrong else 1
 
 
-class Ended(BaseException):
-    """A signal asks us to end; carries the exit code."""
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--stage", required=True)
     parser.add_argument("--keep", action="store_true")
     options = parser.parse_args()
 
-    def end(number, _):
-        for other in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(other, signal.SIG_IGN)  # one is enough; the rest must not stop the clearing up
-        raise Ended(128 + number)
-
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, end)
+    end_by_exception()
     screen = Screen()
     demo = Demo(options.stage, screen)
     try:
