@@ -11,3 +11,30 @@ tests_unit_json_test_LDADD = libhamon_common.a $(JSON_LIBS)
 # Who may use whom, over the whole tree.
 dist_check_SCRIPTS += tests/unit/core_pure_test.sh
 TESTS += tests/unit/core_pure_test.sh
+
+# What a core alone says and does, told by hand; "leading": it coordinates.
+CORE_ALONE = tests/unit/core_alone.c tests/unit/core_alone.h
+CORE_LEADING = $(CORE_ALONE) tests/unit/core_leading.c tests/unit/core_leading.h
+CORE_TESTS = tests/unit/core_fence_test tests/unit/core_handover_test tests/unit/core_member_test \
+	tests/unit/core_migration_test tests/unit/core_pair_test tests/unit/core_proof_test \
+	tests/unit/core_terms_test tests/unit/core_waiting_test tests/unit/core_words_test
+check_PROGRAMS += $(CORE_TESTS)
+TESTS += $(CORE_TESTS)
+tests_unit_core_fence_test_SOURCES = tests/unit/core_fence_test.c $(CORE_ALONE)
+tests_unit_core_fence_test_LDADD = libhamon_core.a
+tests_unit_core_handover_test_SOURCES = tests/unit/core_handover_test.c $(CORE_ALONE)
+tests_unit_core_handover_test_LDADD = libhamon_core.a
+tests_unit_core_member_test_SOURCES = tests/unit/core_member_test.c $(CORE_ALONE)
+tests_unit_core_member_test_LDADD = libhamon_core.a
+tests_unit_core_migration_test_SOURCES = tests/unit/core_migration_test.c $(CORE_LEADING)
+tests_unit_core_migration_test_LDADD = libhamon_core.a
+tests_unit_core_pair_test_SOURCES = tests/unit/core_pair_test.c $(CORE_LEADING)
+tests_unit_core_pair_test_LDADD = libhamon_core.a
+tests_unit_core_proof_test_SOURCES = tests/unit/core_proof_test.c $(CORE_LEADING)
+tests_unit_core_proof_test_LDADD = libhamon_core.a
+tests_unit_core_terms_test_SOURCES = tests/unit/core_terms_test.c $(CORE_LEADING)
+tests_unit_core_terms_test_LDADD = libhamon_core.a
+tests_unit_core_waiting_test_SOURCES = tests/unit/core_waiting_test.c $(CORE_LEADING)
+tests_unit_core_waiting_test_LDADD = libhamon_core.a
+tests_unit_core_words_test_SOURCES = tests/unit/core_words_test.c $(CORE_LEADING)
+tests_unit_core_words_test_LDADD = libhamon_core.a

@@ -6,22 +6,6 @@ if !LIBFUZZER
 TESTS += tests/sabotages/short_test.sh
 endif
 
-# What a core alone says and does, told by hand.
-check_PROGRAMS += tests/unit/core_member_test tests/unit/core_coordinator_test tests/unit/core_pair_test tests/unit/core_handover_test \
-	tests/unit/core_fence_test
-TESTS += tests/unit/core_member_test tests/unit/core_coordinator_test tests/unit/core_pair_test tests/unit/core_handover_test \
-	tests/unit/core_fence_test
-tests_unit_core_member_test_SOURCES = tests/unit/core_member_test.c tests/unit/core_alone.c tests/unit/core_alone.h
-tests_unit_core_member_test_LDADD = libhamon_core.a
-tests_unit_core_handover_test_SOURCES = tests/unit/core_handover_test.c tests/unit/core_alone.c tests/unit/core_alone.h
-tests_unit_core_handover_test_LDADD = libhamon_core.a
-tests_unit_core_fence_test_SOURCES = tests/unit/core_fence_test.c tests/unit/core_alone.c tests/unit/core_alone.h
-tests_unit_core_fence_test_LDADD = libhamon_core.a
-tests_unit_core_pair_test_SOURCES = tests/unit/core_pair_test.c tests/unit/core_alone.c tests/unit/core_alone.h
-tests_unit_core_pair_test_LDADD = libhamon_core.a
-tests_unit_core_coordinator_test_SOURCES = tests/unit/core_coordinator_test.c tests/unit/core_alone.c tests/unit/core_alone.h
-tests_unit_core_coordinator_test_LDADD = libhamon_core.a
-
 clean-local:
 	rm -rf sabotage
 

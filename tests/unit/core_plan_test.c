@@ -1,6 +1,6 @@
 /*
  * The dry run of an evacuation by hand says what is then done: each case asks for the plan first, at the coordinator and at another
- * member, and then for the act. What needs a host that has what nobody gave it is in core_coordinator_test.c.
+ * member, and then for the act. What needs a host that has what nobody gave it is in core_waiting_test.c.
  */
 #include "tests/simulator/world.h"
 #include "tests/unit/test.h"

@@ -1,0 +1,106 @@
+/*
+ * Who has an instance at the end of a live migration, and what that end is not: one core of host 1 coordinates, the test is everybody
+ * else. vm1 goes from host 2 to host 3.
+ */
+#include "tests/unit/core_leading.h"
+#include "tests/unit/test.h"
+
+/* The news of host 2 that vm1 has just migrated away from it. */
+static void hear_left_2(void)
+{
+	struct instance_report left = { .spec = facts.spec, .stop_reason = STOP_MIGRATED, .defined = true };
+
+	hear(&(struct core_message){ .type = MSG_REPORT, .from = 2, .n_reports = 1, .reports = &left });
+}
+
+/* Its daemon stood still since before the guest was started there: its list knows nothing of it, and nor does any other word. */
+static void a_list_of_who_stood_still_ends_no_migration(void)
+{
+	lead_3(2);
+	facts.place.joint = 3;
+	hear_report(3, "b3-1", false, INSTANCE_RUNNING);
+	lead(&facts);
+	hear_report(2, "b2-1", false, INSTANCE_ABSENT);
+	hear_report(3, "b3-1", false, INSTANCE_RUNNING);
+	live(1000);
+	CHECK_INT(place_now().owner, 2);
+	CHECK_INT(place_now().joint, 3);
+	hear_left_2();
+	CHECK_INT(place_now().owner, 3);
+	alone_end();
+	/* Long after a migration must be over a list is enough. */
+	lead_3(2);
+	facts.place.joint = 3;
+	hear_report(3, "b3-1", false, INSTANCE_RUNNING);
+	lead(&facts);
+	live(16000);
+	hear_report(3, "b3-1", false, INSTANCE_RUNNING);
+	hear_report(2, "b2-1", false, INSTANCE_ABSENT);
+	CHECK_INT(place_now().owner, 3);
+	alone_end();
+}
+
+static void a_report_of_an_earlier_run_ends_no_migration(void)
+{
+	static const struct core_member two[] = { { .nodeid = 1, .pid = 100 }, { .nodeid = 2, .pid = 100 } };
+	uint64_t term;
+
+	lead_3(2);
+	facts.place.joint = 3;
+	hear_report(3, "b3-1", false, INSTANCE_RUNNING);
+	term = lead(&facts);
+	CHECK_INT(place_now().owner, 2);
+	/* Its daemon is started anew, and has not looked at its guests yet, when the source says that it is gone. */
+	step(&(struct core_event){ .type = EV_MEMBERS, .members = { .n = 2, .members = two } });
+	alone_present(true, 3, all_3);
+	hear_beat(3, true, term);
+	hear_left_2();
+	live(1000);
+	CHECK_INT(place_now().owner, 2);
+	CHECK_INT(place_now().joint, 3);
+	hear_report(3, "b3-1", false, INSTANCE_RUNNING);
+	CHECK_INT(place_now().owner, 3);
+	CHECK_INT(place_now().joint, 0);
+	alone_end();
+}
+
+static void undefine(uint32_t from, enum stop_reason reason)
+{
+	struct instance_report report = { .undefined = true, .stop_reason = reason };
+
+	strcpy(report.spec.uuid, VM1);
+	hear(&(struct core_message){ .type = MSG_REPORT, .from = from, .n_reports = 1, .reports = &report });
+}
+
+static bool vm1_is_known(void)
+{
+	struct core_instance_view inst;
+
+	return core_instance(core, 0, &inst);
+}
+
+static void a_migration_undefines_nothing(void)
+{
+	lead_3(2);
+	facts.place.joint = 3;
+	lead(&facts);
+	undefine(2, STOP_NONE);
+	CHECK(vm1_is_known());
+	alone_end();
+	/* Its target has died since, so that it is this host's again. */
+	lead_3(2);
+	lead(&facts);
+	undefine(2, STOP_MIGRATED);
+	CHECK(vm1_is_known());
+	undefine(2, STOP_NONE);
+	CHECK(!vm1_is_known());
+	alone_end();
+}
+
+int main(void)
+{
+	RUN(a_list_of_who_stood_still_ends_no_migration);
+	RUN(a_report_of_an_earlier_run_ends_no_migration);
+	RUN(a_migration_undefines_nothing);
+	return 0;
+}
