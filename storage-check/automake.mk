@@ -4,6 +4,7 @@ libhamon_storage_a_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS)
 libhamon_storage_a_SOURCES = \
 	storage-check/beacon.c storage-check/beacon.h storage-check/place.c \
 	storage-check/imginfo.c storage-check/imginfo.h storage-check/imgspec.c storage-check/imgspec.h \
+	storage-check/imgsecret.c storage-check/imgsecret.h \
 	storage-check/judge.c storage-check/judge.h storage-check/judge_disk.c storage-check/judge_disk.h \
 	storage-check/judge_place.c storage-check/probe.c storage-check/probe.h \
 	storage-check/request.c storage-check/request.h \

@@ -8,6 +8,7 @@
 #include "hamon/common/diskid.h"
 #include "hamon/common/domxml.h"
 #include "hamon/common/json.h"
+#include "storage-check/imgsecret.h"
 #include "storage-check/imgspec.h"
 
 static char *spec_text(struct json_object *protocol, const char *format)
@@ -55,6 +56,12 @@ static bool nbd_fill(const struct domxml_disk *disk, struct json_object *obj)
 	return true;
 }
 
+/* By its usage a secret is not looked for. */
+static bool secret_is_named(const struct domxml_disk *disk)
+{
+	return disk->auth_user && disk->auth_secret && imgsecret_uuid_valid(disk->auth_secret);
+}
+
 /* "iqn.../1": the target and the number of its unit. */
 static bool iscsi_fill(const struct domxml_disk *disk, struct json_object *obj)
 {
@@ -74,15 +81,20 @@ static bool iscsi_fill(const struct domxml_disk *disk, struct json_object *obj)
 	json_put_string(obj, "portal", portal);
 	json_put_string(obj, "target", target);
 	json_put_u64(obj, "lun", strtoul(lun, NULL, 10));
+	if (secret_is_named(disk)) {
+		json_put_string(obj, "user", disk->auth_user);
+		imgsecret_put(obj, "password-secret", disk->auth_secret);
+	}
 	return true;
 }
 
 /*
- * "pool/image" or "pool/namespace/image"; the keyring and monitors come from the host's own
- * ceph.conf too.
+ * "pool/image" or "pool/namespace/image". The key is libvirt's secret; without one Ceph's client
+ * looks for a keyring of the host.
  */
 static bool rbd_fill(const struct domxml_disk *disk, struct json_object *obj)
 {
+	struct json_object *servers;
 	char name[1024], *image, *space;
 
 	if (snprintf(name, sizeof(name), "%s", disk->source) >= (int)sizeof(name))
@@ -101,14 +113,12 @@ static bool rbd_fill(const struct domxml_disk *disk, struct json_object *obj)
 	json_put_string(obj, "image", image);
 	if (disk->auth_user)
 		json_put_string(obj, "user", disk->auth_user);
-	if (disk->n_servers) {
-		struct json_object *servers = json_object_new_array();
-
-		for (size_t i = 0; i < disk->n_servers; i++)
-			json_object_array_add(servers,
-					      server_new(&disk->servers[i], "6789", false));
-		json_object_object_add(obj, "server", servers);
-	}
+	servers = json_object_new_array();
+	for (size_t i = 0; i < disk->n_servers; i++)
+		json_object_array_add(servers, server_new(&disk->servers[i], "6789", false));
+	json_object_object_add(obj, "server", servers);
+	if (secret_is_named(disk))
+		imgsecret_put(obj, "key-secret", disk->auth_secret);
 	return true;
 }
 
@@ -161,7 +171,7 @@ static const struct protocol {
 	bool source;
 } protocols[] = {
     {"nbd", nbd_fill, true, false},  {"iscsi", iscsi_fill, true, true},
-    {"rbd", rbd_fill, false, true},  {"gluster", gluster_fill, true, true},
+    {"rbd", rbd_fill, true, true},  {"gluster", gluster_fill, true, true},
     {"nfs", nfs_fill, true, true},   {"http", url_fill, true, true},
     {"https", url_fill, true, true}, {"ftp", url_fill, true, true},
     {"ftps", url_fill, true, true},
@@ -181,11 +191,16 @@ static const char *obstacle(const struct domxml_disk *disk, const struct protoco
 
 	if (!protocol)
 		return "hamon cannot check this protocol";
-	/* Ceph's clients find their keyring on the host; all other secrets are libvirt's alone. */
-	if (disk->needs_secret && strcmp(protocol->name, "rbd"))
+	/* Ceph's clients may find a keyring on the host. */
+	if (disk->needs_secret && strcmp(protocol->name, "rbd") &&
+	    (strcmp(protocol->name, "iscsi") || !secret_is_named(disk)))
 		return "only libvirt has the secret that opens it";
 	if (disk->tls)
 		return "hamon cannot check a disk over TLS";
+	/* A pool and an image of these names may be in another cluster too, such as a mirror of this one. */
+	if (!strcmp(protocol->name, "rbd") && !disk->n_servers)
+		return "the XML names no monitor, and each host's own ceph.conf could mean another "
+		       "cluster";
 	if ((protocol->servers && !disk->n_servers) || (protocol->source && !disk->source))
 		return "the XML names no server or no source";
 	for (size_t i = 0; i < disk->n_servers; i++)

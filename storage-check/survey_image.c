@@ -16,6 +16,7 @@
 
 #include "hamon/common/json.h"
 #include "storage-check/imginfo.h"
+#include "storage-check/imgsecret.h"
 #include "storage-check/survey_private.h"
 
 #define SAFE_PATH "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -44,25 +45,42 @@ bool image_is_slow(const struct survey_image *image)
 	return spec_is_gluster(image->spec) && !spec_is_prompted(image->spec);
 }
 
-static _Noreturn void qemu_exec(const char *spec, int in, int out, int err)
+/* The program and its words; secret is the value of --object, or "". */
+static void words_fill(const char *words[12], const char *spec, const char *secret)
+{
+	static const char *const info[] = {"qemu-img", "info", "--backing-chain", "-U", "--output=json"};
+	static const char *const prompt[] = {"qemu-io", "-r", "-U"};
+	bool prompted = spec_is_prompted(spec);
+	size_t n = prompted ? sizeof(prompt) / sizeof(prompt[0]) : sizeof(info) / sizeof(info[0]);
+
+	memcpy(words, prompted ? prompt : info, n * sizeof(*words));
+	if (secret[0]) {
+		words[n++] = "--object";
+		words[n++] = secret;
+	}
+	words[n++] = spec;
+	words[n] = NULL;
+}
+
+static _Noreturn void qemu_exec(const char *spec, const char *secret, int in, int out, int err)
 {
 	const struct rlimit cpu = {CPU_SECONDS_MAX, CPU_SECONDS_MAX};
 	const struct rlimit memory = {MEMORY_BYTES_MAX, MEMORY_BYTES_MAX};
-	char *const info[] = {"qemu-img",   "info", "--backing-chain", "-U", "--output=json",
-			      (char *)spec, NULL};
-	char *const prompt[] = {"qemu-io", "-r", "-U", (char *)spec, NULL};
-	char *const *argv = spec_is_prompted(spec) ? prompt : info;
+	const struct rlimit core = {0, 0}; /* it could hold a secret */
+	const char *words[12];
 	char *const env[] = {"PATH=" SAFE_PATH, "LC_ALL=C", NULL};
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	setrlimit(RLIMIT_CPU, &cpu);
 	setrlimit(RLIMIT_AS, &memory);
+	setrlimit(RLIMIT_CORE, &core);
 	signal(SIGPIPE, SIG_DFL);
 	dup2(in, 0);
 	dup2(out, 1);
 	dup2(err, 2);
 	setenv("PATH", SAFE_PATH, 1); /* execvpe searches the caller's */
-	execvpe(argv[0], argv, env);
+	words_fill(words, spec, secret);
+	execvpe(words[0], (char *const *)words, env);
 	_exit(EXIT_NOT_FOUND);
 }
 
@@ -163,11 +181,33 @@ static void answer_write(int out, int status, const char *spec, const char *text
 	json_object_put(obj);
 }
 
+/* False, with the error, when the host has no such secret. The specification is this child's own copy. */
+static bool secret_fill(char *spec, char *option, char *error)
+{
+	char uuid[IMGSECRET_UUID_SIZE];
+
+	option[0] = '\0';
+	switch (imgsecret_find(spec, IMGSECRET_FOLDER, uuid)) {
+	case IMGSECRET_NONE:
+		break;
+	case IMGSECRET_STORED:
+		imgsecret_option(IMGSECRET_FOLDER, uuid, option);
+		break;
+	case IMGSECRET_ELSEWHERE:
+		imgsecret_drop(spec);
+		break;
+	case IMGSECRET_MISSING:
+		snprintf(error, ERROR_BYTES_MAX, "libvirt has no secret %s here", uuid);
+		return false;
+	}
+	return true;
+}
+
 void image_job(void *arg, int out)
 {
 	struct survey_job *job = arg;
 	struct survey_image *image = job->object;
-	static char text[IMGINFO_BYTES_MAX + 1], error[ERROR_BYTES_MAX + 1];
+	static char text[IMGINFO_BYTES_MAX + 1], error[ERROR_BYTES_MAX + 1], secret[IMGSECRET_OPTION_SIZE];
 	char *bufs[2] = {text, error};
 	const size_t rooms[2] = {sizeof(text), ERROR_BYTES_MAX};
 	size_t lens[2] = {0, 0};
@@ -175,11 +215,15 @@ void image_job(void *arg, int out)
 	bool prompt = spec_is_prompted(image->spec);
 	pid_t pid;
 
+	if (!secret_fill(image->spec, secret, error)) {
+		answer_write(out, status, image->spec, text, 0, error);
+		return;
+	}
 	if (pipe2(input, O_CLOEXEC) || pipe2(output, O_CLOEXEC) || pipe2(errors, O_CLOEXEC))
 		return;
 	pid = fork();
 	if (!pid)
-		qemu_exec(image->spec, input[0], output[1], errors[1]);
+		qemu_exec(image->spec, secret, input[0], output[1], errors[1]);
 	close(input[0]);
 	close(output[1]);
 	close(errors[1]);

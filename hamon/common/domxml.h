@@ -50,6 +50,7 @@ struct domxml_disk {
 	char *format;	/* driver's type ("raw", "qcow2") or NULL when the XML does not say */
 	char *protocol; /* "nbd", "iscsi", "rbd", "gluster", "nfs", "https", ... or NULL */
 	char *auth_user; /* of <auth>, or NULL */
+	char *auth_secret; /* the UUID of libvirt's secret that <auth> names, or NULL: none, or by its usage */
 	char *query;	 /* what follows "?" of an http(s) source, or NULL */
 	char *serial;	 /* as the guest sees it, or NULL; Nova gives Cinder's volumes their ids */
 	/*

@@ -68,6 +68,17 @@ static char *volume_name(struct tree *tree, const xmlNode *source)
 	return name;
 }
 
+/* <auth> stands in the disk or in its source. */
+static void auth_parse(struct tree *tree, const xmlNode *parent, struct domxml_disk *disk)
+{
+	xmlNode *auth = tree_child(parent, NULL, "auth");
+
+	if (!auth || disk->auth_user || disk->auth_secret)
+		return;
+	disk->auth_user = tree_attr(tree, auth, "username");
+	disk->auth_secret = tree_attr(tree, tree_child(auth, NULL, "secret"), "uuid");
+}
+
 /* <source> of a disk, an nvram or a backing store; type is libvirt's word for it. */
 static void source_parse(struct tree *tree, const xmlNode *source, struct domxml_disk *disk)
 {
@@ -100,8 +111,7 @@ static void source_parse(struct tree *tree, const xmlNode *source, struct domxml
 		disk->kind = DOMXML_EMPTY;
 	disk->optional = tree_attr_is(source, "startupPolicy", "optional");
 	disk->sliced = tree_child(source, NULL, "slices") != NULL;
-	if (!disk->auth_user)
-		disk->auth_user = tree_attr(tree, tree_child(source, NULL, "auth"), "username");
+	auth_parse(tree, source, disk);
 	if (tree_child(source, NULL, "auth") || tree_child(source, NULL, "encryption") ||
 	    tree_child(source, NULL, "cookies"))
 		disk->needs_secret = true;
@@ -164,7 +174,7 @@ static void disk_parse(struct tree *tree, const xmlNode *node, struct domxml *do
 	disk->shareable = tree_child(node, NULL, "shareable") != NULL;
 	disk->mirror = tree_child(node, NULL, "mirror") != NULL;
 	disk->serial = tree_text(tree, tree_child(node, NULL, "serial"));
-	disk->auth_user = tree_attr(tree, tree_child(node, NULL, "auth"), "username");
+	auth_parse(tree, node, disk);
 	disk->needs_secret = tree_child(node, NULL, "auth") || tree_child(node, NULL, "encryption");
 	if (disk->mirror)
 		dom->mirror = true;
@@ -301,6 +311,7 @@ void domxml_disk_clear(struct domxml_disk *disk)
 	free(disk->protocol);
 	free(disk->query);
 	free(disk->auth_user);
+	free(disk->auth_secret);
 	free(disk->serial);
 	if (disk->backing)
 		domxml_disk_clear(disk->backing);

@@ -157,6 +157,7 @@ static void disks_are_read(void)
 	CHECK_INT(dom->disks[5].n_servers, 2);
 	CHECK_STR(dom->disks[5].auth_user, "u");
 	CHECK(dom->disks[5].needs_secret);
+	CHECK_STR(dom->disks[5].auth_secret, "x");
 	CHECK_INT(dom->disks[6].kind, DOMXML_OTHER);
 	CHECK_STR(dom->disks[6].source, "p/v");
 	CHECK_INT(dom->disks[7].kind, DOMXML_OTHER);

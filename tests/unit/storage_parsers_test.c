@@ -3,15 +3,19 @@
  * qemu-img.
  */
 #include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include "hamon/common/json.h"
 #include "storage-check/beacon.h"
 #include "storage-check/imginfo.h"
+#include "storage-check/imgsecret.h"
 #include "storage-check/imgspec.h"
 #include "storage-check/request.h"
 #include "tests/unit/test.h"
 
 #define NONCE "0123456789abcdef0123456789abcdef"
+#define SECRET "5c0ffee5-0000-4000-8000-00000000cafe"
 
 static int beacon(const char *text)
 {
@@ -153,6 +157,18 @@ static void network_disks_become_block_options(void)
 	     "\"p\",\"image\":\"i\","
 	     "\"user\":\"u\",\"server\":[{\"host\":\"m\",\"port\":\"6789\"}]}}",
 	     NULL);
+	spec("<auth username='u'><secret type='ceph' uuid='" SECRET "'/></auth><source protocol='rbd' "
+	     "name='p/i'><host name='m'/></source>",
+	     "json:{\"driver\":\"raw\",\"file\":{\"driver\":\"rbd\",\"pool\":\"p\",\"image\":\"i\","
+	     "\"user\":\"u\",\"server\":[{\"host\":\"m\",\"port\":\"6789\"}],"
+	     "\"key-secret\":\"libvirt-" SECRET "\"}}",
+	     NULL);
+	spec("<source protocol='iscsi' name='i/1'><host name='s'/><auth username='u'>"
+	     "<secret type='iscsi' uuid='" SECRET "'/></auth></source>",
+	     "json:{\"driver\":\"raw\",\"file\":{\"driver\":\"iscsi\",\"transport\":\"tcp\","
+	     "\"portal\":\"s:3260\",\"target\":\"i\",\"lun\":1,\"user\":\"u\","
+	     "\"password-secret\":\"libvirt-" SECRET "\"}}",
+	     NULL);
 	spec("<source protocol='gluster' name='v/a/b'><host name='g'/></source>",
 	     "json:{\"driver\":\"raw\",\"file\":{\"driver\":\"gluster\",\"volume\":\"v\",\"path\":"
 	     "\"a/b\",\"server\":"
@@ -185,8 +201,45 @@ static void what_qemu_img_cannot_be_asked_has_a_reason(void)
 	     NULL, "secret");
 	spec("<source protocol='iscsi' name='iqn/x'><host name='s'/></source>", NULL,
 	     "another form");
-	spec("<source protocol='rbd' name='image'/>", NULL, "another form");
+	spec("<source protocol='rbd' name='image'><host name='m'/></source>", NULL, "another form");
+	spec("<source protocol='rbd' name='p/i'/>", NULL, "no monitor");
 	spec("<source protocol='gluster' name='v'><host name='s'/></source>", NULL, "another form");
+}
+
+static void file_make(const char *folder, const char *name)
+{
+	char path[300];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", folder, name);
+	file = fopen(path, "w");
+	CHECK(file && !fclose(file));
+}
+
+static void libvirts_secrets_open_images(void)
+{
+	char folder[] = "/tmp/hamon-secret-XXXXXX", uuid[IMGSECRET_UUID_SIZE], option[IMGSECRET_OPTION_SIZE];
+	char named[] = "json:{\"file\":{\"driver\":\"rbd\",\"key-secret\":\"libvirt-" SECRET "\"}}";
+	char said[] = "json:{\"file\":{\"image\":\"a-secret\\\":\\\"libvirt-x\"}}";
+
+	CHECK(imgsecret_uuid_valid(SECRET));
+	CHECK(!imgsecret_uuid_valid(SECRET "0") && !imgsecret_uuid_valid("../../../../../../../../../../../../"));
+	CHECK(!imgsecret_uuid_valid("") && !imgsecret_uuid_valid("5C0FFEE5-0000-4000-8000-00000000CAFE"));
+	CHECK(mkdtemp(folder));
+	CHECK_INT(imgsecret_find(said, folder, uuid), IMGSECRET_NONE);
+	CHECK_INT(imgsecret_find(named, folder, uuid), IMGSECRET_MISSING);
+	CHECK_STR(uuid, SECRET);
+	file_make(folder, SECRET ".xml");
+	CHECK_INT(imgsecret_find(named, folder, uuid), IMGSECRET_ELSEWHERE);
+	file_make(folder, SECRET ".base64");
+	CHECK_INT(imgsecret_find(named, folder, uuid), IMGSECRET_STORED);
+	imgsecret_option("/s", uuid, option);
+	CHECK_STR(option, "secret,id=libvirt-" SECRET ",format=base64,file=/s/" SECRET ".base64");
+	imgsecret_drop(named);
+	CHECK_STR(named, "json:{\"file\":{\"driver\":\"rbd\"}}");
+	imgsecret_drop(said);
+	CHECK_STR(said, "json:{\"file\":{\"image\":\"a-secret\\\":\\\"libvirt-x\"}}");
+	CHECK(!chdir(folder) && !unlink(SECRET ".xml") && !unlink(SECRET ".base64") && !rmdir(folder));
 }
 
 static void request(enum request_kind kind, const char *text, int expected, const char *words)
@@ -270,6 +323,7 @@ int main(void)
 	RUN(long_chains_are_refused);
 	RUN(network_disks_become_block_options);
 	RUN(what_qemu_img_cannot_be_asked_has_a_reason);
+	RUN(libvirts_secrets_open_images);
 	RUN(requests_are_checked);
 	RUN(a_bad_xml_is_its_own_instances_trouble);
 	return 0;

@@ -1,0 +1,54 @@
+"""Disks that are RBD images of a real Ceph. What is needed beyond the lab's own packages is said where it is missing."""
+import bmc
+import ceph as ceph_module
+import conftest
+import pytest
+from cluster import LONG
+from test_storage import TWO, moves, verdicts
+
+
+@pytest.fixture
+def ceph(cluster, request):
+    packages = ceph_module.missing()
+    if packages:
+        pytest.skip("needs Debian's packages " + packages)
+    try:
+        made = ceph_module.Ceph(cluster.lab).up()
+        cluster.lab.each(made.secret)
+        return made
+    except BaseException:
+        conftest.save_logs(request.node)
+        raise
+
+
+@pytest.mark.scenario(9)
+@TWO
+def test_rbd(cluster, ceph):
+    for number in range(1, 3):
+        cluster.add(ceph.guest("r%d" % number), "h1")
+    cluster.wait_known()
+    assert verdicts(cluster, "r1")["h2"] == ("volume", "h2 opened rbd:vms/r1")
+    moves(cluster)
+
+
+@pytest.mark.scenario(12)
+def test_rbd_that_targets_cannot_reach(cluster, ceph):
+    """One target's network drops what goes to Ceph, the other's libvirt lost the secret: neither is chosen, each for its own reason."""
+    h1, h2, h3 = cluster.lab.hosts
+    cluster.add(ceph.guest("r1"), "h1")
+    cluster.wait_known()
+    ceph_module.cut(h2)
+    h3.virsh("secret-undefine", ceph_module.SECRET)
+    cluster.wait("neither is a target any more", lambda: {verdicts(cluster, "r1")[name][0] for name in ("h2", "h3")} == {"unknown"}, LONG)
+    assert "no answer from vms/r1" in verdicts(cluster, "r1")["h2"][1]
+    assert "libvirt has no secret " + ceph_module.SECRET in verdicts(cluster, "r1")["h3"][1]
+    h1.power_off()
+    deciding = lambda: cluster.coordinator() or "h2"
+    lost = cluster.wait("h1 is lost, with a reason why nothing is done", lambda: cluster.host_status("h1", deciding())["state"] == "lost"
+                        and cluster.host_status("h1", deciding())["reason"])
+    assert "reach" in lost and bmc.power_log(cluster.lab) == []
+    ceph.secret(h3)
+    cluster.wait_closed("h1")
+    cluster.expect("moved", "r1")
+    cluster.wait_running("r1", on=("h3",))
+    assert verdicts(cluster, "r1")["h2"][0] == "unknown"
