@@ -154,9 +154,6 @@ static int start_take(struct json_object *obj, struct request *req, struct error
 	if (rc)
 		return rc;
 	req->xml_len = strlen(req->xml);
-	rc = json_get_bool(obj, "by_hand", &req->by_hand);
-	if (rc && rc != -ENOENT)
-		return wrong(error, "field \"by_hand\": expected true or false");
 	rc = json_get_u64(obj, "generation", UINT64_MAX, &req->generation);
 	if (rc && rc != -ENOENT)
 		return wrong(error, "field \"generation\": expected a number");
@@ -173,6 +170,14 @@ static int tidy_take(struct json_object *obj, struct request *req, struct error_
 	if (rc && rc != -ENOENT)
 		return wrong(error, "field \"undefine\": expected true or false");
 	return 0;
+}
+
+/* What a person has asked for, and not hamon by itself. */
+static int by_hand_take(struct json_object *obj, struct request *req, struct error_text *error)
+{
+	int rc = json_get_bool(obj, "by_hand", &req->by_hand);
+
+	return rc && rc != -ENOENT ? wrong(error, "field \"by_hand\": expected true or false") : 0;
 }
 
 /* A host's name in Nova: what goes into a query and is compared byte by byte. */
@@ -264,6 +269,10 @@ static int nova_fields_take(struct json_object *obj, struct request_nova *nova, 
 	rc = json_get_bool(obj, "lock", &nova->lock);
 	if (rc && rc != -ENOENT)
 		return wrong(error, "field \"lock\": expected true or false");
+	nova->automatic_return = true;
+	rc = json_get_bool(obj, "automatic_return", &nova->automatic_return);
+	if (rc && rc != -ENOENT)
+		return wrong(error, "field \"automatic_return\": expected true or false");
 	/* A host that evacuates to itself, or that others hold for dead, must not act at all. */
 	for (size_t i = 0; i < nova->n_dead; i++)
 		if (!strcmp(nova->dead[i], nova->self))
@@ -341,6 +350,8 @@ static int fields_take(struct json_object *obj, struct request *req, struct erro
 		rc = wish_take(obj, req, error);
 	if (!rc && req->verb == REQUEST_START)
 		rc = start_take(obj, req, error);
+	if (!rc && (req->verb == REQUEST_START || req->verb == REQUEST_ENABLE))
+		rc = by_hand_take(obj, req, error);
 	if (!rc && req->verb == REQUEST_TIDY)
 		rc = tidy_take(obj, req, error);
 	return rc;

@@ -8,9 +8,9 @@
  *	tidy    {"op","uri","uuid","managed_save":"aside"|null,"undefine":bool}
  *	qemus   {"op"}
  * With "plane":"nova" start needs no xml, takes "wish":"stopped" for a server that is to be here and off, "by_hand":true for one that a person
- * asked for whatever "select" says, and has, as have enable {"op","uri"} and servers {"op","within_ms","hosts":[..]}, which are Nova's alone,
+ * asked for whatever "select" says, and has, as have enable {"op","uri","by_hand":bool} and servers {"op","within_ms","hosts":[..]}, which are Nova's alone,
  *	"nova": {"cloud","clouds_file","region","interface","auth_url","endpoint","timeout_ms","microversion","self","reserved","dead":[..],"environment":{..},
- *	         "select":"all"|"metadata"|"tag"|"flavor"|"image"|"aggregate","select_key","select_value","lock":bool}
+ *	         "select":"all"|"metadata"|"tag"|"flavor"|"image"|"aggregate","select_key","select_value","lock":bool,"automatic_return":bool}
  */
 #ifndef HAMON_EVACUATE_REQUEST_H
 #define HAMON_EVACUATE_REQUEST_H
@@ -61,7 +61,8 @@ struct request_nova {
 	const char *select_key;
 	const char *select_value;
 	bool lock;                       /* a server while it is moved */
-	const char *self;                /* this host's name in Nova */
+	bool automatic_return;           /* else a person gives a host that is back its servers again */
+	const char *self;                /* this host's name in Nova; of enable by hand: the host that returns */
 	bool reserved;                   /* this host is kept free until it is needed: then its service is enabled */
 	size_t n_dead;
 	const char *dead[REQUEST_DEAD_MAX]; /* Nova's names of hosts that are certified dead */
@@ -90,7 +91,7 @@ struct request {
 	bool managed_save_aside; /* start: else it is resumed; tidy: else it is left where it is */
 	bool undefine;
 	bool has_nova; /* the plane is Nova */
-	bool by_hand;  /* start by Nova: also what is not selected */
+	bool by_hand;  /* start by Nova: also what is not selected; enable: a person asks, perhaps for another host */
 	bool stopped;  /* start by Nova: it is to be here, and not to run */
 	struct request_nova nova;
 };

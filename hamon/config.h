@@ -144,6 +144,7 @@ struct hamon_config {
 		uint64_t timeout_ms;		/* one call of the API */
 		char *microversion;		/* "2.93": the highest that is used */
 		bool lock;			/* servers that are being moved */
+		bool automatic_return;		/* of a host that is back; else by `hamonctl return` */
 		uint64_t select;		/* enum config_select */
 		char *select_key;		/* NULL: see config_select_key() */
 		char *select_value;		/* NULL: "true" */

@@ -112,6 +112,7 @@ static const struct config_key nova_keys[] = {
 	{ "timeout", CONFIG_DURATION, AT(nova.timeout_ms), "30s", RANGE(SEC(1), MIN(10)) },
 	{ "microversion", CONFIG_MICROVERSION, AT(nova.microversion), "2.93", RANGE(53, 99) },
 	{ "lock", CONFIG_YESNO, AT(nova.lock), "yes" },
+	{ "automatic_return", CONFIG_YESNO, AT(nova.automatic_return), "yes" },
 	{ "select", CONFIG_CHOICE, AT(nova.select), "all", .choices = config_select_choices },
 	{ "select_key", CONFIG_WORD, AT(nova.select_key) },
 	{ "select_value", CONFIG_WORD, AT(nova.select_value) },

@@ -28,6 +28,7 @@ static const struct {
 	{ "forget", CONTROL_ACCESS_ADMIN },
 	{ "release", CONTROL_ACCESS_ADMIN },
 	{ "evacuate", CONTROL_ACCESS_ADMIN },
+	{ "return", CONTROL_ACCESS_ADMIN },
 	{ "gate", CONTROL_ACCESS_ROOT },
 	{ "shutting-down", CONTROL_ACCESS_ROOT },
 };

@@ -2,6 +2,8 @@
  * The return of a host: what hamon did to its compute service is undone once nothing of the evacuation is left. What a person did is
  * not: only a service that is disabled with hamon's own mark is touched.
  */
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "evacuate/nova/lock.h"
@@ -11,9 +13,16 @@
 
 #define TIMEOUT_MS 60000
 #define WATCH_SLACK_MS 5000
+#define DETAIL_SIZE 512
 
-static void end(struct json_object *result, const char *state, const char *detail)
+static void __attribute__((format(printf, 3, 4))) end(struct json_object *result, const char *state, const char *format, ...)
 {
+	char detail[DETAIL_SIZE];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(detail, sizeof(detail), format, ap);
+	va_end(ap);
 	json_put_bool(result, "ok", true);
 	json_put_string(result, "state", state);
 	json_put_string(result, "detail", detail);
@@ -32,7 +41,7 @@ static bool evacuations_ended(struct compute *compute, const char *host, struct 
 			nova_migration_is_unfinished(&migrations.list[i]);
 	nova_migrations_free(&migrations);
 	if (n)
-		report_failure(result, "busy", "%zu evacuations from this host are not finished yet", n);
+		report_failure(result, "busy", "%zu evacuations from %s are not finished yet", n, host);
 	return !n;
 }
 
@@ -44,14 +53,15 @@ static void service_enable(struct compute *compute, const struct nova_service *s
 	if (service->forced_down && !compute_service_force_up(compute, service)) {
 		nova_result_fail(compute, result);
 		if (compute->failure.status == 400)
-			report_failure(result, "busy", "%s; nova-compute of this host must be restarted, or has not cleaned up yet "
-				       "what was evacuated from it", compute->failure.text);
+			report_failure(result, "busy", "%s; nova-compute of %s must be restarted, or has not cleaned up yet "
+				       "what was evacuated from it", compute->failure.text, service->host);
 		return;
 	}
 	report_progress(op, "forced-up", service->host);
 	if (!strncmp(service->reason, NOVA_MARK_KEEPING, strlen(NOVA_MARK_KEEPING))) {
 		if (compute_service_disable(compute, service, service->reason + strlen(NOVA_MARK_KEEPING)))
-			end(result, "left", "nova-compute of this host was disabled by somebody else before hamon evacuated it: it is so again");
+			end(result, "restored", "nova-compute of %s was disabled by somebody else before hamon evacuated it: it is so again",
+			    service->host);
 		else
 			nova_result_fail(compute, result);
 		return;
@@ -60,7 +70,7 @@ static void service_enable(struct compute *compute, const struct nova_service *s
 		nova_result_fail(compute, result);
 		return;
 	}
-	end(result, "enabled-again", "nova-compute of this host takes instances again");
+	end(result, "enabled-again", "nova-compute of %s takes instances again", service->host);
 }
 
 static void service_return(struct compute *compute, const struct request *req, struct json_object *result)
@@ -74,28 +84,31 @@ static void service_return(struct compute *compute, const struct request *req, s
 		return;
 	}
 	ours = !service.enabled && nova_mark_is_ours(service.reason);
-	if (ours)
+	if (ours && !req->nova.automatic_return && !req->by_hand)
+		end(result, "waits", "nova-compute of %s gets no instances until a person says \"hamonctl return %s\"", self, self);
+	else if (ours)
 		service_enable(compute, &service, req->op, result);
 	else if (service.enabled && !service.forced_down)
-		end(result, "enabled", "");
+		end(result, "enabled", "nova-compute of %s takes instances", self);
 	else if (service.enabled)
-		end(result, "left", "nova-compute of this host was forced down by somebody else: it stays so");
+		end(result, "left", "nova-compute of %s was forced down by somebody else: it stays so", self);
 	else if (req->nova.reserved && !service.forced_down && nova_mark_is_reserved(service.reason))
-		end(result, "reserved", "");
+		end(result, "reserved", "nova-compute of %s is disabled until this reserved host is needed", self);
 	else
-		end(result, "left", "nova-compute of this host was disabled by somebody else: it stays so");
+		end(result, "left", "nova-compute of %s was disabled by somebody else: it stays so", self);
 }
 
 void nova_enable(const struct request *req, const struct plane_paths *paths, struct json_object *result)
 {
 	struct compute compute = { .run_dir = paths->run_dir };
 
-	report_limit(req->op, TIMEOUT_MS + WATCH_SLACK_MS, "Nova's part of this host's return");
+	report_limit(req->op, TIMEOUT_MS + WATCH_SLACK_MS, "Nova's part of a host's return");
 	if (nova_open(&compute, req, TIMEOUT_MS)) {
 		service_return(&compute, req, result);
-		if (!nova_servers_mend(&compute, req, result))
+		/* What is left on servers their host itself sees to, which can ask libvirt there. */
+		if (!req->by_hand && !nova_servers_mend(&compute, req, result))
 			report_progress(req->op, "mend", compute.failure.text);
-		if (!nova_locks_end(&compute, req, result))
+		if (!req->by_hand && !nova_locks_end(&compute, req, result))
 			report_progress(req->op, "unlock", compute.failure.text);
 	} else {
 		nova_result_fail(&compute, result);

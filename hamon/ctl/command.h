@@ -41,6 +41,7 @@ int command_watch(struct arguments *args);
 int command_maintenance(struct arguments *args);
 int command_confirm_fenced(struct arguments *args);
 int command_forget(struct arguments *args);
+int command_return(struct arguments *args);
 int command_release(struct arguments *args);
 int command_shutting_down(struct arguments *args);
 

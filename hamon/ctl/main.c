@@ -38,6 +38,10 @@ static const struct command commands[] = {
 	  "For a host that will never come back: hamon stops waiting for it. Its instances are forgotten with it, unless "
 	  "they run elsewhere.\n"
 	  "On a terminal it asks first; elsewhere it needs --yes.\n" },
+	{ "return", "HOST", 1, 1, 0, command_return, "let Nova give instances to a host again that hamon had evacuated",
+	  "Only where Nova is the control plane, for a host that is back and admitted. With automatic_return = no in hamon.conf nothing else "
+	  "does it. What somebody else has disabled or forced down stays so.\n"
+	  "Waits 60 seconds by default, for Nova is asked. Exit code 2: it is not done yet, or not to be done; the reason is told.\n" },
 	{ "release", "", 0, 0, 0, command_release, "let hamon go on after it held because of too many failures",
 	  "More hosts failed in a short time than max_failed_hosts and max_failed_share allow. Look at \"hamonctl status\" "
 	  "first: when the network or the storage is the cause, repair that instead.\n" },

@@ -168,8 +168,8 @@ struct daemon {
 		char told[512];
 	} nova;
 
-	/* servers.c */
-	unsigned int listings; /* helpers at work */
+	/* servers.c, nova.c */
+	unsigned int listings; /* helpers that ask Nova for people: each is a process, and load on its API */
 
 	/* verbs.c */
 	struct waiting_request *waiting;
@@ -242,10 +242,15 @@ void stop_begin(struct daemon *d, const struct core_action *act);
 void tidy_begin(struct daemon *d, const struct core_action *act);
 
 /* nova.c */
+/* How many helpers may ask Nova for people at a time. */
+#define LISTINGS_MAX 4
+
 bool nova_is_plane(const struct daemon *d);
 /* What Nova's plane adds to a request of hamon-evacuate; nothing where libvirt is the plane. */
 void nova_request_add(struct daemon *d, struct json_object *input);
 void nova_tick(struct daemon *d);
+/* `hamonctl return`: Nova may give this host instances again. who: as records say it. */
+void return_request(struct daemon *d, struct control_request *req, struct json_object *obj, const char *who);
 
 /* fences.c */
 void fence_begin(struct daemon *d, const struct core_action *act);

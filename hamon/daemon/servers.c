@@ -13,7 +13,6 @@
 #define WITHIN_MIN_MS 500
 #define WITHIN_MAX_MS 60000
 #define SLACK_MS 500     /* from the helper's end to the reply */
-#define RUNNING_MAX 4    /* each is a process, and load on Nova's API */
 
 struct listing {
 	struct daemon *d;
@@ -138,7 +137,7 @@ void servers_request(struct daemon *d, struct control_request *req, struct json_
 				    "`hamonctl status` lists the instances");
 		return;
 	}
-	if (d->listings == RUNNING_MAX) {
+	if (d->listings == LISTINGS_MAX) {
 		control_reply_error(req, "busy", "Nova is being asked for others already", "try again in a few seconds");
 		return;
 	}

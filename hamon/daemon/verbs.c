@@ -312,6 +312,9 @@ void verb_request(void *user, struct control_request *req, struct json_object *o
 		request_ask(d, req, obj, peer, &request);
 	} else if (!strcmp(verb, "evacuate")) {
 		verb_evacuate(d, req, obj, peer);
+	} else if (!strcmp(verb, "return")) {
+		who_write(peer, request.who, sizeof(request.who));
+		return_request(d, req, obj, request.who);
 	} else if (!strcmp(verb, "shutting-down")) {
 		verb_shutting_down(d, req, obj);
 	} else {

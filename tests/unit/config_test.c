@@ -128,7 +128,7 @@ static void defaults_are_the_documented_ones(void)
 	CHECK_STR(config_interface_name(config->nova.interface), "");
 	CHECK_INT(config->nova.timeout_ms, 30000);
 	CHECK_STR(config->nova.microversion, "2.93");
-	CHECK(config->nova.lock);
+	CHECK(config->nova.lock && config->nova.automatic_return);
 	CHECK_STR(config_select_name(config->nova.select), "all");
 	CHECK_STR(config_select_key(config), "");
 	CHECK_STR(config_select_value(config), "");
@@ -171,7 +171,7 @@ static void everything_is_read(void)
 	CHECK_STR(config_interface_name(config->nova.interface), "internal");
 	CHECK_INT(config->nova.timeout_ms, 20000);
 	CHECK_STR(config->nova.microversion, "2.79");
-	CHECK(!config->nova.lock);
+	CHECK(!config->nova.lock && !config->nova.automatic_return);
 	CHECK_STR(config_select_name(config->nova.select), "flavor");
 	CHECK_STR(config_select_key(config), "recover");
 	CHECK_STR(config_select_value(config), "gold");

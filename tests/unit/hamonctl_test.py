@@ -134,14 +134,14 @@ class Golden(unittest.TestCase):
 
     def test_well(self):
         self.check("well", ["hamonctl status", "hamonctl incidents", "hamonctl events", "hamonctl explain vmx",
-                            "hamonctl release", "hamonctl maintenance h1 on", "hamonctl maintenance h1 off",
+                            "hamonctl release", "hamonctl return h1", "hamonctl maintenance h1 on", "hamonctl maintenance h1 off",
                             "hamonctl maintenance --all on", "hamonctl maintenance off --all",
                             "hamonctl confirm-fenced h3 --reason dark", "hamonctl forget h3 --yes",
                             "hamonctl shutting-down on", "hamonctl shutting-down off", "hamonctl release --json"])
 
     def test_ill(self):
         self.check("ill", ["hamonctl status", "hamonctl incidents", "hamonctl explain vm6", "hamonctl events",
-                           "hamonctl maintenance h9 on", "hamonctl release", "hamonctl incidents --json"])
+                           "hamonctl maintenance h9 on", "hamonctl release", "hamonctl return h1", "hamonctl incidents --json"])
 
     def test_what_is_left_to_its_host_is_no_problem(self):
         self.check("excluded", ["hamonctl status"])
@@ -177,11 +177,11 @@ class Golden(unittest.TestCase):
                              "hamonctl maintenance h1 onn", "hamonctl confirm-fenced h1",
                              "hamonctl confirm-fenced h1 --reason", "hamonctl forget h1", "hamonctl events --since -1",
                              "hamonctl status --timeout x", "hamonctl status --timeout 0", "hamonctl shutting-down",
-                             "evacuate", "evacuate --help", "evacuate vm1 h1 h2", "evacuate --host h1 h1",
+                             "hamonctl return", "evacuate", "evacuate --help", "evacuate vm1 h1 h2", "evacuate --host h1 h1",
                              "evacuate --on-shared vm1", "evacuate vm1 --timeout never", "evacuate --version"] +
                    [f"hamonctl {name} --help" for name in
                     ("status", "incidents", "servers", "explain", "events", "watch", "maintenance", "confirm-fenced", "forget",
-                     "release", "shutting-down")])
+                     "return", "release", "shutting-down")])
 
 
 class Requests(unittest.TestCase):
@@ -198,6 +198,7 @@ class Requests(unittest.TestCase):
         self.assertEqual(self.sent(["hamonctl", "confirm-fenced", "h3", "--reason", "cable ü pulled"]),
                          [{"v": 1, "verb": "confirm-fenced", "host": "h3", "reason": "cable ü pulled"}])
         self.assertEqual(self.sent("hamonctl forget h3 -y"), [{"v": 1, "verb": "forget", "host": "h3"}])
+        self.assertEqual(self.sent("hamonctl return h1"), [{"v": 1, "verb": "return", "host": "h1"}])
         self.assertEqual(self.sent("hamonctl forget h3"), [])
         self.assertEqual(self.sent("hamonctl release"), [{"v": 1, "verb": "release"}])
         self.assertEqual(self.sent("hamonctl shutting-down on"), [{"v": 1, "verb": "shutting-down", "on": True}])

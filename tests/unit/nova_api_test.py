@@ -340,7 +340,7 @@ class ApiTest(HelperTest):
         self.assertEqual(self.cloud.asked("PUT"), [{"forced_down": True, "status": "disabled", "disabled_reason":
                                                     "hamon: evacuated; before that disabled: broken fan"}])
         del self.cloud.calls[:]
-        self.assertEqual(self.enable()["state"], "left")
+        self.assertEqual(self.enable()["state"], "restored")
         self.assertEqual(self.cloud.asked("PUT"), [{"forced_down": False}, {"status": "disabled", "disabled_reason": "broken fan"}])
         self.assertEqual(self.enable()["state"], "left")
         self.assertEqual(len(self.cloud.asked("PUT")), 2)
@@ -350,7 +350,7 @@ class ApiTest(HelperTest):
         self.started()
         self.assertEqual(self.cloud.services["h1"]["disabled_reason"], "hamon: evacuated; before that disabled: ")
         del self.cloud.calls[:]
-        self.assertEqual(self.enable()["state"], "left")
+        self.assertEqual(self.enable()["state"], "restored")
         self.assertEqual(self.cloud.asked("PUT"), [{"forced_down": False}, {"status": "disabled"}])
 
     def test_a_person_disabled_it_with_many_words(self):
@@ -798,8 +798,8 @@ class ApiTest(HelperTest):
 
     # enable
 
-    def enable(self):
-        return self.run_helper("enable", self_name="h1", dead=[])
+    def enable(self, **more):
+        return self.run_helper("enable", self_name="h1", dead=[], **more)
 
     def evacuated(self):
         self.cloud.services["h1"].update(status="disabled", disabled_reason="hamon: evacuated", forced_down=True)
@@ -810,6 +810,24 @@ class ApiTest(HelperTest):
         self.assertEqual(self.enable()["state"], "enabled-again")
         self.assertEqual(self.cloud.asked("PUT"), [{"forced_down": False}, {"status": "enabled"}])
         self.assertEqual(self.enable()["state"], "enabled")
+        self.assertEqual(len(self.cloud.asked("PUT")), 2)
+
+    def test_a_host_that_a_person_returns(self):
+        """With automatic_return = no: nothing of its service before that, and then only that; what is its own it sees to by itself."""
+        self.evacuated()
+        self.overtaken()
+        told = self.enable(nova={"automatic_return": False})
+        self.assertEqual((told["state"], told["mended"]), ("waits", 1), told)
+        self.assertIn("hamonctl return h1", told["detail"])
+        self.assertEqual(self.cloud.asked("PUT"), [])
+        self.overtaken()
+        told = self.enable(nova={"automatic_return": False}, by_hand=True)
+        self.assertEqual((told["state"], told["detail"]), ("enabled-again", "nova-compute of h1 takes instances again"))
+        self.assertEqual(self.cloud.asked("PUT"), [{"forced_down": False}, {"status": "enabled"}])
+        self.assertEqual(len(self.cloud.actions("os-resetState")), 1)
+        for change in ({"status": "disabled", "disabled_reason": "broken fan"}, {"status": "enabled", "forced_down": True}):
+            self.cloud.services["h1"].update(change)
+            self.assertEqual(self.enable(by_hand=True)["state"], "left")
         self.assertEqual(len(self.cloud.asked("PUT")), 2)
 
     def overtaken(self):
