@@ -25,6 +25,12 @@ def answers(cluster, name):
     return best
 
 
+def kept_definitions(host):
+    """How many definitions the store of that host holds; None while there is no store."""
+    done = host.run(["sqlite3", "-readonly", "/var/lib/hamon/hamon.db", "select count(*) from defs"], check=False)
+    return int(done.stdout) if done.stdout.strip() else None
+
+
 def stay(cluster, name):
     cluster.file_guest("a1", name)
     cluster.file_guest("a2", "h2" if name != "h2" else "h3")
@@ -106,13 +112,17 @@ def test_corosync_comes_after_hamond(cluster):
     cluster.lab.each(lambda one: one.boot(["libvirtd"] if one is host else None))
     guest = guests.file_guest(cluster.lab, "a1").define(host)
     host.start_hamond()
-    cluster.wait("hamond has kept its definition", lambda: host.run(
-        ["sqlite3", "-readonly", "/var/lib/hamon/hamon.db", "select count(*) from defs"], check=False).stdout.strip() == "1")
+    cluster.wait("hamond has kept its definition", lambda: kept_definitions(host) == 1)
     daemon = host.pids("hamond")
     assert len(daemon) == 1
+    # Another host coordinates, so that only the owner has what is missing.
+    cluster.wait("h2 or h3 coordinates", lambda: cluster.coordinator("h2") in ("h2", "h3"))
     host.start_corosync()
     cluster.wait_settled()
     cluster.add(guest, "h1")
+    for other in ("h2", "h3"):
+        cluster.wait("%s could start it: the owner has told the definition" % other,
+                     lambda: kept_definitions(cluster.host(other)) == 1)
     cluster.wait_known()
     assert host.pids("hamond") == daemon
 
