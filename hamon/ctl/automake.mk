@@ -3,7 +3,8 @@ noinst_LIBRARIES += libhamon_ctl.a libhamon_control.a
 libhamon_ctl_a_CPPFLAGS = $(AM_CPPFLAGS) $(QB_CFLAGS) $(JSON_CFLAGS)
 libhamon_ctl_a_SOURCES = hamon/common/ctl.c hamon/common/ctl.h hamon/common/cli.c hamon/common/cli.h
 libhamon_control_a_CPPFLAGS = $(AM_CPPFLAGS) $(QB_CFLAGS) $(JSON_CFLAGS)
-libhamon_control_a_SOURCES = hamon/control.c hamon/control.h \
+CONTROL_SERVER = hamon/control.c hamon/control_client.c hamon/control_fds.c hamon/control_request.c hamon/control_internal.h
+libhamon_control_a_SOURCES = $(CONTROL_SERVER) hamon/control.h \
 	hamon/control_message.c hamon/control_message.h hamon/control_peer.c hamon/control_peer.h
 libhamon_common_a_SOURCES += hamon/common/suggest.c hamon/common/suggest.h hamon/common/term.c hamon/common/term.h \
 	hamon/common/table.c hamon/common/table.h
@@ -23,7 +24,7 @@ tests_unit_control_test_LDADD = libhamon_control.a libhamon_ctl.a libhamon_commo
 check_PROGRAMS += tests/unit/control_idle_test
 TESTS += tests/unit/control_idle_test
 tests_unit_control_idle_test_SOURCES = tests/unit/control_idle_test.c tests/unit/control_server.c \
-	hamon/control.c hamon/control_message.c hamon/control_peer.c
+	$(CONTROL_SERVER) hamon/control_message.c hamon/control_peer.c
 tests_unit_control_idle_test_CPPFLAGS = $(AM_CPPFLAGS) $(QB_CFLAGS) $(JSON_CFLAGS) \
 	-DCONTROL_IDLE_MS=300 -DCONTROL_FETCH_MS=300
 tests_unit_control_idle_test_LDADD = libhamon_ctl.a libhamon_common.a $(QB_LIBS) $(JSON_LIBS)
