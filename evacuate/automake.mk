@@ -67,9 +67,9 @@ tests_unit_bounded_test_LDADD = libhamon_common.a
 
 check_PROGRAMS += tests/unit/nova_parse_test tests/unit/nova_clouds_test
 TESTS += tests/unit/nova_parse_test tests/unit/nova_clouds_test
-EXTRA_DIST += tests/unit/nova
-dist_check_SCRIPTS += tests/unit/nova_api_test.py tests/unit/nova_choice_test.py tests/unit/nova_volumes_test.py tests/unit/nova_endpoints_test.py
-TESTS += tests/unit/nova_api_test.py tests/unit/nova_choice_test.py tests/unit/nova_volumes_test.py tests/unit/nova_endpoints_test.py
+EXTRA_DIST += tests/unit/nova tests/unit/scripted_nova.py
+dist_check_SCRIPTS += tests/unit/nova_api_test.py tests/unit/nova_kept_test.py tests/unit/nova_choice_test.py tests/unit/nova_volumes_test.py tests/unit/nova_endpoints_test.py
+TESTS += tests/unit/nova_api_test.py tests/unit/nova_kept_test.py tests/unit/nova_choice_test.py tests/unit/nova_volumes_test.py tests/unit/nova_endpoints_test.py
 tests_unit_nova_parse_test_SOURCES = tests/unit/nova_parse_test.c evacuate/nova/parse.c evacuate/nova/cinder_parse.c \
 	evacuate/nova/marks.c evacuate/nova/answer.c evacuate/request.c
 tests_unit_nova_parse_test_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS)

@@ -1,12 +1,12 @@
 #!/usr/bin/python3
-"""Which servers hamon-evacuate takes from a dead host, and the lock that it puts on them, against nova_api_test.py's API."""
+"""Which servers hamon-evacuate takes from a dead host, and the lock that it puts on them, against the API of scripted_nova.py."""
 import os
 import sys
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-from nova_api_test import SERVER, HelperTest, main  # noqa: E402
+from scripted_nova import HelperTest, main  # noqa: E402
 
 
 class ChoiceTest(HelperTest):

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""hamon-evacuate and clouds whose services have several endpoints, against the API of nova_api_test.py: two servers of one cloud."""
+"""hamon-evacuate and clouds whose services have several endpoints, against the API of scripted_nova.py: two servers of one cloud."""
 import http.server
 import os
 import socket
@@ -7,7 +7,7 @@ import sys
 import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import nova_api_test as api
+import scripted_nova as api
 
 
 def closed_port():

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""hamon-evacuate's start of servers with Cinder's volumes, and clouds with several endpoints, against the API of nova_api_test.py.
+"""hamon-evacuate's start of servers with Cinder's volumes, and clouds with several endpoints, against the API of scripted_nova.py.
 
 What Cinder answers is recorded from a real one, as the rest; the real one itself is met in tests/nova.
 """
@@ -7,8 +7,8 @@ import os
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import nova_api_test as api
-from nova_api_test import OTHER, SERVER, recorded
+import scripted_nova as api
+from scripted_nova import OTHER, SERVER, recorded
 
 VOLUME = recorded("volume_h1_3.70")["volume"]["id"]
 
