@@ -11,6 +11,8 @@ PACKAGES_LAB="corosync libvirt-daemon libvirt-daemon-system libvirt-clients qemu
 	fence-agents openipmi ipmitool nasm python3 iproute2 util-linux procps sqlite3"
 PACKAGES_ALL="clang libclang-rt-14-dev xz-utils python3-pytest python3-pytest-xdist qemu-block-extra tgt glusterfs-server glusterfs-client
 	faketime nftables pacemaker ovmf mtools systemd-boot-efi binutils"
+# A real Ceph, for tests/all --long and tests/nova.
+PACKAGES_CEPH="ceph-mon ceph-osd ceph-mgr ceph-common qemu-block-extra python3-rbd"
 # A real OpenStack for the lab's hosts; tests/nova says how large that is.
 PACKAGES_NOVA="rabbitmq-server mariadb-server python3-pymysql python3-keystone python3-placement python3-glance python3-nova
 	python3-cinder python3-masakari python3-libvirt uwsgi-core uwsgi-plugin-python3"

@@ -5,6 +5,6 @@ EXTRA_DIST += tests/all tests/bench tests/chaos tests/demo tests/nova tests/setu
 	tests/lab/keeper.py tests/lab/lab.py tests/lab/labinit.c tests/lab/linux.py \
 	tests/lab/linuxguest.c tests/lab/neutronstub.py tests/lab/nova.py tests/lab/results.py tests/lab/scenarios.py tests/lab/spaces.py tests/lab/stores.py tests/lab/test_bench.py \
 	tests/lab/test_commands.py tests/lab/test_daemons.py tests/lab/test_demo.py tests/lab/test_gate.py \
-	tests/lab/test_chaos.py tests/lab/faults.py tests/lab/test_fault_devices.py tests/lab/test_fault_disks.py tests/lab/test_faults.py tests/lab/test_lab.py tests/lab/test_leftovers.py tests/lab/test_linux.py tests/lab/test_nova.py tests/lab/test_nova_hand.py tests/lab/test_nova_kills.py tests/lab/test_nova_choice.py tests/lab/test_reserved.py tests/lab/test_volumes.py tests/lab/ceph.py tests/lab/test_ceph.py \
+	tests/lab/test_chaos.py tests/lab/faults.py tests/lab/test_fault_devices.py tests/lab/test_fault_disks.py tests/lab/test_faults.py tests/lab/test_lab.py tests/lab/test_leftovers.py tests/lab/test_linux.py tests/lab/test_nova.py tests/lab/test_nova_hand.py tests/lab/test_nova_kills.py tests/lab/test_nova_choice.py tests/lab/test_reserved.py tests/lab/test_volumes.py tests/lab/ceph.py tests/lab/test_ceph.py tests/lab/test_nova_ceph.py \
 	tests/lab/test_partition.py tests/lab/test_scenarios.py tests/lab/test_takeover.py tests/lab/test_power.py tests/lab/test_storage.py \
 	tests/lab/timed.c tests/lab/volumes.py tests/lab/witness.asm

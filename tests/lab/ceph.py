@@ -1,20 +1,24 @@
 """A real Ceph on the switch: one monitor and one OSD (BlueStore on a file), with cephx, and guests on RBD images of it.
 
-No manager: a pool and its images need none. The hosts know Ceph as libvirt's own way has it: by the monitor in the domain's
-XML and by a secret of libvirt; a host has a keyring only where a test gives it one.
+A pool and its images need no manager, but Nova does: it asks how much room there is. The hosts know Ceph as libvirt's own way
+has it: by the monitor in the domain's XML and by a secret of libvirt; a keyring they have only for Nova.
 """
+import glob
+import json
 import os
-import shutil
 import uuid
 
 import guests
-import spaces
-from stores import SERVER
+import nova as nova_module
+from spaces import wait_until
+from stores import SERVER, libvirt_secret
 
 POOL, USER = "vms", "libvirt"
 SECRET = str(uuid.uuid5(uuid.NAMESPACE_DNS, "ceph.lab.hamon"))
-PROGRAMS = {"ceph-mon": "ceph-mon", "ceph-osd": "ceph-osd", "rbd": "ceph-common"}
-QEMU_RBD = "/usr/lib/x86_64-linux-gnu/qemu/block-rbd.so"
+# file -> its package
+FILES = {"/usr/bin/ceph-mon": "ceph-mon", "/usr/bin/ceph-osd": "ceph-osd", "/usr/bin/rbd": "ceph-common",
+         "/usr/lib/x86_64-linux-gnu/qemu/block-rbd.so": "qemu-block-extra"}
+FILES_NOVA = {"/usr/bin/ceph-mgr": "ceph-mgr", "/usr/lib/python3/dist-packages/rbd*.so": "python3-rbd"}
 
 CONF = """\
 [global]
@@ -33,6 +37,7 @@ pid file =
 log file = %(folder)s/$name.log
 mon cluster log file = %(folder)s/cluster.log
 mon data = %(folder)s/mon
+mgr data = %(folder)s/mgr
 osd data = %(folder)s/osd
 mon data avail crit = 1
 mon allow pool size one = true
@@ -48,16 +53,16 @@ bluestore cache size = 33554432
 CAPS = {
     "mon.": ("mon", "allow *"),
     "client.admin": ("mon", "allow *", "osd", "allow *", "mgr", "allow *"),
+    "mgr.x": ("mon", "allow profile mgr", "osd", "allow *"),
     "osd.0": ("mon", "allow profile osd", "osd", "allow *"),
     # A profile, and no bare "allow": whoever takes an image from a dead host must be able to put that client on the blocklist.
     "client." + USER: ("mon", "profile rbd", "osd", "profile rbd pool=" + POOL),
 }
 
 
-def missing():
+def missing(nova=False):
     """The packages that are not there, as one phrase; "" when all are."""
-    packages = [package for program, package in PROGRAMS.items() if not shutil.which(program)]
-    return " ".join(packages + ([] if os.path.exists(QEMU_RBD) else ["qemu-block-extra"]))
+    return " ".join(package for file, package in dict(FILES, **(FILES_NOVA if nova else {})).items() if not glob.glob(file))
 
 
 class Ceph:
@@ -94,6 +99,13 @@ class Ceph:
         self.run("rbd", "pool", "init", POOL)
         return self
 
+    def manager_up(self):
+        os.makedirs(os.path.join(self.folder, "mgr"))
+        self.spawn("ceph-mgr", "x")
+        room = lambda: [pool for pool in json.loads(self.run("ceph", "df", "--format=json").stdout)["pools"] if pool["name"] == POOL]
+        wait_until("the manager knows how much room there is", room, 120, 0.5, seen=room)
+        return self
+
     def spawn(self, program, name):
         self.lab.spawn([program, "-f", "-i", name, "-c", self.conf], os.path.join(self.folder, program + ".out"))
 
@@ -105,10 +117,7 @@ class Ceph:
 
     def secret(self, host):
         """libvirt of this host gets the secret."""
-        host.write("/etc/hamon-secret.xml", "<secret ephemeral='no' private='no'><uuid>%s</uuid><usage type='ceph'>"
-                   "<name>client.%s secret</name></usage></secret>\n" % (SECRET, USER))
-        host.virsh("secret-define", "/etc/hamon-secret.xml")
-        host.virsh("secret-set-value", SECRET, "--base64", self.key())
+        libvirt_secret(host, SECRET, "<usage type='ceph'><name>client.%s</name></usage>" % USER, self.key())
 
     def client(self, host):
         """This host gets a configuration and a keyring of Ceph's own, as OpenStack wants it."""
@@ -144,3 +153,21 @@ def cut(host):
 
 def join(host):
     host.run(["nft", "delete", "table", "inet", "ceph"])
+
+
+# Nova, whose servers' own disks are images of the pool
+
+LIBVIRT = {"images_type": "rbd", "images_rbd_pool": POOL, "images_rbd_ceph_conf": "/etc/ceph/ceph.conf", "rbd_user": USER,
+           "rbd_secret_uuid": SECRET}
+COMPUTE = {"force_raw_images": "true"}
+
+
+class Server(nova_module.Server):
+    """One whose root disk is an image of the pool."""
+
+    def __init__(self, nova, told, ceph):
+        super().__init__(nova, told)
+        self.path, self.home, self._ceph = None, None, ceph
+
+    def _witness(self):
+        return self._ceph.read(self.uuid + "_disk")

@@ -43,10 +43,11 @@ def cache():
 class Cloud(Host):
     """The host of the control plane. times: [(what, seconds since up() began)]."""
 
-    def __init__(self, lab, local=(), compute=None):
-        """local: the names of hosts that keep their servers' own disks to themselves. compute: more for the [DEFAULT] of nova-compute."""
+    def __init__(self, lab, local=(), compute=None, libvirt=None):
+        """local: the names of hosts that keep their servers' own disks to themselves. compute, libvirt: more for [DEFAULT] and
+        [libvirt] of nova-compute."""
         super().__init__(lab, NUMBER)
-        self.local, self.compute = local, compute or {}
+        self.local, self.compute, self.libvirt = local, compute or {}, libvirt or {}
         self.name = "cloud"
         self.folder = os.path.join(lab.folder, "hosts", self.name)
         self.address = cloudconf.ADDRESS
@@ -77,7 +78,7 @@ class Cloud(Host):
         self.nova.prepare()
         self._mark("image and flavor")
         for host in self.lab.hosts:
-            compute_disk(self.lab, host, host.name in self.local, self.compute)
+            compute_disk(self.lab, host, host.name in self.local, self.compute, self.libvirt)
         return self
 
     def _disk(self):
@@ -305,13 +306,13 @@ class Cloud(Host):
         shutil.copytree(self.path("/var/log/openstack"), os.path.join(folder, "cloud"), dirs_exist_ok=True)
 
 
-def compute_disk(lab, host, local=False, more=None):
+def compute_disk(lab, host, local=False, more=None, libvirt=None):
     """What nova-compute needs on a host's disk, and how hamon logs in."""
     for name in ("var/lib/nova/lock", "var/lib/nova/instances", "var/log/nova", "etc/openstack"):
         os.makedirs(host.path("/" + name), exist_ok=True)
     os.makedirs(os.path.join(lab.shared, "nova", "instances"), exist_ok=True)
     host.write("/etc/nova/nova.conf", cloudconf.nova_compute(host, cloudconf.INSTANCES_LOCAL if local else cloudconf.INSTANCES) +
-               cloudconf.ini({"DEFAULT": more or {}}))
+               cloudconf.ini({"DEFAULT": more or {}, "libvirt": libvirt or {}}))
     host.write("/etc/nova/bin/nova-compute", cloudconf.program("nova-compute"), 0o755)
     volumes.compute_disk(host)
     host.write("/etc/openstack/clouds.yaml", cloudconf.clouds_yaml(), 0o600)

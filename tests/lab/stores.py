@@ -1,11 +1,28 @@
 """Storage servers on the switch (10.77.0.254), and GlusterFS on the hosts themselves."""
+import base64
 import os
 import signal
+import uuid
 
 import guests
 import spaces
 
 SERVER = "10.77.0.254"
+CHAP_USER, CHAP_PASSWORD = "lab", "chap-of-the-lab"
+CHAP_SECRET = str(uuid.uuid5(uuid.NAMESPACE_DNS, "iscsi.lab.hamon"))
+
+
+def libvirt_secret(host, secret, usage, value):
+    """libvirt of this host keeps a secret. usage: its type and name, as XML; value: in base64."""
+    path = "/tmp/secret.xml"
+    host.run(["tee", path], stdin="<secret ephemeral='no' private='no'><uuid>%s</uuid>%s</secret>\n" % (secret, usage))
+    host.virsh("secret-define", path)
+    host.virsh("secret-set-value", secret, "--base64", value)
+
+
+def chap_secret(host):
+    libvirt_secret(host, CHAP_SECRET, "<usage type='iscsi'><target>lab</target></usage>",
+                   base64.b64encode(CHAP_PASSWORD.encode()).decode())
 
 
 def nbd_guest(lab, name, memory=4, **said):
@@ -42,7 +59,11 @@ class Iscsi:
     def _admin(self, *words, check=True):
         return self.lab.run(["tgtadm", "--lld", "iscsi"] + list(words), check=check)
 
-    def guest(self, name, memory=4, **said):
+    def chap_account(self):
+        self._admin("--op", "new", "--mode", "account", "--user", CHAP_USER, "--password", CHAP_PASSWORD)
+
+    def guest(self, name, memory=4, chap=False, **said):
+        """chap: the target wants the account's password, which libvirt has (chap_account, and chap_secret for each host)."""
         image = os.path.join(self.folder, name + ".img")
         guests.image_make(self.lab, image)
         self.made += 1
@@ -50,7 +71,11 @@ class Iscsi:
         self._admin("--op", "new", "--mode", "target", "--tid", tid, "-T", iqn)
         self._admin("--op", "new", "--mode", "logicalunit", "--tid", tid, "--lun", "1", "-b", image)
         self._admin("--op", "bind", "--mode", "target", "--tid", tid, "-I", "ALL")
-        source = "<source protocol='iscsi' name='%s/1'><host name='%s' port='3260'/></source>" % (iqn, SERVER)
+        auth = ""
+        if chap:
+            self._admin("--op", "bind", "--mode", "account", "--tid", tid, "--user", CHAP_USER)
+            auth = "<auth username='%s'><secret type='iscsi' uuid='%s'/></auth>" % (CHAP_USER, CHAP_SECRET)
+        source = "%s<source protocol='iscsi' name='%s/1'><host name='%s' port='3260'/></source>" % (auth, iqn, SERVER)
         guest = guests.Guest(self.lab, name, guests.raw_disk(source, "none", kind="network"),
                              lambda: guests.read_witness(image), memory, guests.metadata_xml(**said))
         guest.image = image

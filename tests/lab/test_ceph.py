@@ -21,16 +21,18 @@ def ceph(cluster, request):
         raise
 
 
+@pytest.mark.long
 @pytest.mark.scenario(9)
 @TWO
 def test_rbd(cluster, ceph):
     for number in range(1, 3):
         cluster.add(ceph.guest("r%d" % number), "h1")
     cluster.wait_known()
-    assert verdicts(cluster, "r1")["h2"] == ("volume", "h2 opened rbd:vms/r1")
+    assert verdicts(cluster, "r1")["h2"] == ("volume", "vda: h2 opened rbd:vms/r1")
     moves(cluster)
 
 
+@pytest.mark.long
 @pytest.mark.scenario(12)
 def test_rbd_that_targets_cannot_reach(cluster, ceph):
     """One target's network drops what goes to Ceph, the other's libvirt lost the secret: neither is chosen, each for its own reason."""

@@ -114,11 +114,14 @@ def test_nbd(cluster):
 @pytest.mark.scenario(9)
 @TWO
 def test_iscsi(cluster):
+    """One target is open to all, the other asks for a password (CHAP), which libvirt of each host has."""
     server = stores.Iscsi(cluster.lab)
+    server.chap_account()
+    cluster.lab.each(stores.chap_secret)
     for number in range(1, 3):
-        cluster.add(server.guest("i%d" % number), "h1")
+        cluster.add(server.guest("i%d" % number, chap=number == 2), "h1")
     cluster.wait_known()
-    assert verdicts(cluster, "i1")["h2"][0] == "volume"
+    assert verdicts(cluster, "i1")["h2"][0] == verdicts(cluster, "i2")["h2"][0] == "volume"
     moves(cluster)
 
 
