@@ -9,11 +9,13 @@ libhamon_config_a_SOURCES = hamon/config.c hamon/config.h hamon/config_check.c h
 	hamon/config_error.c hamon/config_fence.c hamon/config_fill.c hamon/config_internal.h hamon/config_keys.c \
 	hamon/config_keys.h hamon/config_parse.c hamon/config_value.c hamon/config_value.h
 
-check_PROGRAMS += tests/unit/config_test tests/fuzz/fuzz_config
-TESTS += tests/unit/config_test
+check_PROGRAMS += tests/unit/config_test tests/unit/config_file_test tests/fuzz/fuzz_config
+TESTS += tests/unit/config_test tests/unit/config_file_test
 EXTRA_DIST += tests/unit/config tests/fuzz/corpus/config
 tests_unit_config_test_SOURCES = tests/unit/config_test.c
 tests_unit_config_test_LDADD = libhamon_config.a libhamon_common.a $(INIH_LIBS)
+tests_unit_config_file_test_SOURCES = tests/unit/config_file_test.c
+tests_unit_config_file_test_LDADD = libhamon_config.a libhamon_common.a $(INIH_LIBS)
 tests_fuzz_fuzz_config_SOURCES = tests/fuzz/fuzz_config.c
 tests_fuzz_fuzz_config_LDADD = libhamon_config.a libhamon_common.a $(INIH_LIBS)
 if LIBFUZZER

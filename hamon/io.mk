@@ -58,7 +58,7 @@ tests_lab_cluster_probe_LDADD = $(HAMON_IO_LIBS)
 # These two play corosync themselves: no corosync library is linked.
 check_PROGRAMS += tests/unit/group_test tests/unit/quorum_test
 TESTS += tests/unit/group_test tests/unit/quorum_test
-tests_unit_group_test_SOURCES = tests/unit/group_test.c
+tests_unit_group_test_SOURCES = tests/unit/group_test.c tests/unit/fake_cpg.c tests/unit/fake_cpg.h
 tests_unit_group_test_CPPFLAGS = $(AM_CPPFLAGS) $(CPG_CFLAGS) $(QB_CFLAGS)
 tests_unit_group_test_LDADD = libhamon_io.a $(QB_LIBS)
 tests_unit_quorum_test_SOURCES = tests/unit/quorum_test.c

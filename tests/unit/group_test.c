@@ -1,189 +1,15 @@
-/*
- * The group module against a corosync that misbehaves on request: the library's functions are
- * played here, event by event, for what a real corosync does once in a thousand runs. The real one
- * is in tests/lab/test_cluster_io.py.
- */
+/* The group module against a corosync that misbehaves on request (fake_cpg.c). */
 #include <errno.h>
 #include <stdint.h>
 #include <unistd.h>
-#include <sys/eventfd.h>
 #include <corosync/cpg.h>
 #include <qb/qbdefs.h>
 #include <qb/qbutil.h>
 
 #include "hamon/cluster/cpg.h"
 #include "hamon/cluster/frame.h"
+#include "tests/unit/fake_cpg.h"
 #include "tests/unit/test.h"
-
-#define EVENTS_MAX 512
-
-/* The played corosync */
-
-struct event {
-	enum { VIEW, MESSAGE } kind;
-	uint32_t nodeid, pid; /* of the message's sender; of who left in a view, 0 = nobody */
-	bool with_us;	      /* in a view */
-	uint8_t *data;
-	size_t len;
-};
-
-static struct {
-	cpg_model_v1_data_t model;
-	void *context;
-	int fd; /* readable while there are events; -1 = not connected */
-	struct event events[EVENTS_MAX];
-	size_t first, n;
-	bool in_dispatch, joined;
-	unsigned int opened, finalized, left;
-	cs_error_t open_error, join_error, mcast_error;
-	unsigned int join_errors, mcast_errors; /* how many calls fail so */
-	/* The number, from 1, of the fragment that is accepted and lost; 0 = none. */
-	unsigned int drop;
-	unsigned int sent;
-	bool hold; /* what is sent does not come back */
-	cs_error_t dispatch_error;
-} fake = {.fd = -1};
-
-static void event_add(struct event event, const void *data, size_t len)
-{
-	uint64_t one = 1;
-
-	CHECK(fake.n < EVENTS_MAX);
-	if (data) {
-		event.data = malloc(len);
-		memcpy(event.data, data, len);
-		event.len = len;
-	}
-	fake.events[(fake.first + fake.n++) % EVENTS_MAX] = event;
-	CHECK_INT(write(fake.fd, &one, sizeof(one)), sizeof(one));
-}
-
-cs_error_t cpg_model_initialize(cpg_handle_t *handle, cpg_model_t model, cpg_model_data_t *data,
-				void *context)
-{
-	if (fake.open_error)
-		return fake.open_error;
-	CHECK_INT(fake.fd, -1);
-	memcpy(&fake.model, data, sizeof(fake.model));
-	fake.context = context;
-	fake.fd = eventfd(0, EFD_NONBLOCK | EFD_SEMAPHORE);
-	fake.opened++;
-	*handle = 7;
-	return CS_OK;
-}
-
-cs_error_t cpg_finalize(cpg_handle_t handle)
-{
-	CHECK(!fake.in_dispatch);
-	CHECK(fake.fd >= 0);
-	close(fake.fd);
-	fake.fd = -1;
-	fake.joined = false;
-	fake.finalized++;
-	for (; fake.n; fake.n--)
-		free(fake.events[fake.first++ % EVENTS_MAX].data);
-	fake.first = 0;
-	return CS_OK;
-}
-
-cs_error_t cpg_fd_get(cpg_handle_t handle, int *fd)
-{
-	*fd = fake.fd;
-	return CS_OK;
-}
-
-cs_error_t cpg_local_get(cpg_handle_t handle, unsigned int *nodeid)
-{
-	*nodeid = 5;
-	return CS_OK;
-}
-
-cs_error_t cpg_context_get(cpg_handle_t handle, void **context)
-{
-	*context = fake.context;
-	return CS_OK;
-}
-
-cs_error_t cpg_join(cpg_handle_t handle, const struct cpg_name *name)
-{
-	CHECK(!fake.in_dispatch);
-	if (fake.join_errors) {
-		fake.join_errors--;
-		return fake.join_error;
-	}
-	fake.joined = true;
-	/* A view from before the join first, as corosync may send one. */
-	event_add((struct event){.kind = VIEW}, NULL, 0);
-	event_add((struct event){.kind = VIEW, .with_us = true}, NULL, 0);
-	return CS_OK;
-}
-
-cs_error_t cpg_leave(cpg_handle_t handle, const struct cpg_name *name)
-{
-	fake.left++;
-	return CS_OK;
-}
-
-cs_error_t cpg_mcast_joined(cpg_handle_t handle, cpg_guarantee_t guarantee, const struct iovec *iov,
-			    unsigned int n)
-{
-	static uint8_t data[FRAME_HEADER_SIZE + FRAME_PAYLOAD_MAX];
-	size_t len = 0;
-
-	CHECK(guarantee == CPG_TYPE_AGREED && fake.joined);
-	if (fake.mcast_errors) {
-		fake.mcast_errors--;
-		return fake.mcast_error;
-	}
-	for (unsigned int i = 0; i < n; i++) {
-		CHECK(len + iov[i].iov_len <= sizeof(data));
-		memcpy(data + len, iov[i].iov_base, iov[i].iov_len);
-		len += iov[i].iov_len;
-	}
-	fake.sent++;
-	if (fake.sent != fake.drop && !fake.hold)
-		event_add((struct event){.kind = MESSAGE, .nodeid = 5, .pid = (uint32_t)getpid()},
-			  data, len);
-	return CS_OK;
-}
-
-static void view_deliver(const struct event *event)
-{
-	struct cpg_address members[2] = {{.nodeid = 1, .pid = 100},
-					 {.nodeid = 5, .pid = (uint32_t)getpid()}};
-	struct cpg_address left = {
-	    .nodeid = event->nodeid, .pid = event->pid, .reason = CPG_REASON_NODEDOWN};
-
-	fake.model.cpg_confchg_fn(7, NULL, members, event->with_us ? 2 : 1, &left,
-				  event->nodeid ? 1 : 0, NULL, 0);
-}
-
-cs_error_t cpg_dispatch(cpg_handle_t handle, cs_dispatch_flags_t flags)
-{
-	struct event event;
-	uint64_t one;
-
-	CHECK(!fake.in_dispatch && fake.fd >= 0);
-	CHECK_INT(flags, CS_DISPATCH_ONE_NONBLOCKING);
-	if (fake.dispatch_error)
-		return fake.dispatch_error;
-	if (!fake.n)
-		return CS_ERR_TRY_AGAIN;
-	CHECK_INT(read(fake.fd, &one, sizeof(one)), sizeof(one));
-	event = fake.events[fake.first];
-	fake.first = (fake.first + 1) % EVENTS_MAX;
-	fake.n--;
-	fake.in_dispatch = true;
-	if (event.kind == VIEW)
-		view_deliver(&event);
-	else
-		fake.model.cpg_deliver_fn(7, NULL, event.nodeid, event.pid, event.data, event.len);
-	fake.in_dispatch = false;
-	free(event.data);
-	return CS_OK;
-}
-
-/* The user */
 
 static qb_loop_t *loop;
 static struct group *group;
@@ -246,8 +72,7 @@ static void start(void)
 	want_messages = 0;
 	bytes = 0;
 	send_in_callback = 0;
-	memset(&fake, 0, sizeof(fake));
-	fake.fd = -1;
+	fake_reset();
 	CHECK_INT(group_start(loop, "test", &callbacks, NULL, &group), 0);
 }
 
@@ -515,7 +340,7 @@ static void expelled(void)
 {
 	start();
 	run_until(1, 0);
-	event_add((struct event){.kind = VIEW}, NULL, 0);
+	fake_event_add((struct fake_event){.kind = FAKE_VIEW}, NULL, 0);
 	run_until(2, 0);
 	CHECK_INT(downs, 1);
 	CHECK_INT(fake.opened, 2);
@@ -528,7 +353,7 @@ static void fragment_event(uint32_t nodeid, uint16_t number, uint16_t frags, siz
 	struct frame_header header = {.msg_id = 9, .frag = number, .frags = frags};
 
 	frame_pack(data, &header);
-	event_add((struct event){.kind = MESSAGE, .nodeid = nodeid, .pid = 100}, data,
+	fake_event_add((struct fake_event){.kind = FAKE_MESSAGE, .nodeid = nodeid, .pid = 100}, data,
 		  FRAME_HEADER_SIZE + payload);
 }
 
@@ -541,7 +366,7 @@ static void sender_dies_in_the_middle(void)
 	start();
 	run_until(1, 0);
 	fragment_event(1, 0, 2, FRAME_PAYLOAD_MAX);
-	event_add((struct event){.kind = VIEW, .with_us = true, .nodeid = 1, .pid = 100}, NULL, 0);
+	fake_event_add((struct fake_event){.kind = FAKE_VIEW, .with_us = true, .nodeid = 1, .pid = 100}, NULL, 0);
 	fragment_event(1, 1, 2, 10);
 	fragment_event(2, 0, 1, 10);
 	run_until(1, 1);
