@@ -249,6 +249,8 @@ bool nova_is_plane(const struct daemon *d);
 /* What Nova's plane adds to a request of hamon-evacuate; nothing where libvirt is the plane. */
 void nova_request_add(struct daemon *d, struct json_object *input);
 void nova_tick(struct daemon *d);
+/* Something was left in Nova on a server of this host, which the next look mends. */
+void nova_look_soon(struct daemon *d);
 /* `hamonctl return`: Nova may give this host instances again. who: as records say it. */
 void return_request(struct daemon *d, struct control_request *req, struct json_object *obj, const char *who);
 

@@ -177,6 +177,14 @@ static void enable_begin(struct daemon *d)
 				       enable_on_exit, d);
 }
 
+void nova_look_soon(struct daemon *d)
+{
+	uint64_t due_ms = clock_boot_ms() + ENABLE_AGAIN_MIN_MS;
+
+	if (due_ms < d->nova.due_ms)
+		d->nova.due_ms = due_ms;
+}
+
 void nova_tick(struct daemon *d)
 {
 	struct nova_return *back = &d->nova;

@@ -155,6 +155,10 @@ static void line_take(struct start_op *op, struct json_object *obj)
 		if (!op->dropped && !strcmp(phase, "lock-wait"))
 			daemon_log(op->d, "%s: waits for the image's lock: %s", op->label,
 				   json_string_or(obj, "detail", ""));
+		if (!strcmp(phase, "not-unlocked")) {
+			daemon_log(op->d, "%s: its lock is still there: %s", op->label, json_string_or(obj, "detail", ""));
+			nova_look_soon(op->d);
+		}
 		if (!op->dropped && !strcmp(phase, "api-wait")) {
 			pace_slow(&op->d->pace, clock_boot_ms());
 			daemon_log(op->d, "%s: waits for the cloud: %s", op->label, json_string_or(obj, "detail", ""));

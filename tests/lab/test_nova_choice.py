@@ -89,7 +89,9 @@ def test_what_is_not_selected_what_is_locked_and_what_is_refused(cluster, cloud)
     moved(cluster, chosen, locked)
     assert lock_of(nova, locked) == (True, "mine")
     cluster.wait("what hamon locked is unlocked", lambda: lock_of(nova, chosen) == (False, None))
-    cluster.wait("its helper has said so", lambda: [phases(cluster, chosen).count(phase) for phase in ("locked", "unlocked")] == [1, 1])
+    # When Nova is too slow at its end, its host's hamond does it soon.
+    cluster.wait("its helper has said so", lambda: phases(cluster, chosen).count("locked") == 1 and
+                 [phase.endswith("unlocked") for phase in phases(cluster, chosen)].count(True) == 1)
     assert not {"locked", "unlocked"} & set(phases(cluster, locked))
 
     # Nova does not evacuate what is paused: its words reach whoever asks, and what a person then does ends it well.

@@ -29,7 +29,7 @@ static struct run {
 	void *user;
 	bool over;
 } runs[2 * SERVERS];
-static size_t n_runs, n_results;
+static size_t n_runs, n_results, n_looks;
 static bool fresh;
 
 /* --- what stands in --- */
@@ -88,6 +88,11 @@ bool nova_is_plane(const struct daemon *daemon)
 
 void nova_request_add(struct daemon *daemon, struct json_object *input)
 {
+}
+
+void nova_look_soon(struct daemon *daemon)
+{
+	n_looks++;
 }
 
 bool storage_is_fresh(struct daemon *daemon, const char *uuid)
@@ -181,6 +186,21 @@ static void ends(size_t run)
 }
 
 /* --- the tests --- */
+
+/* Nova was too slow at the end of a start: the lock on the server that runs here is taken off by the next look. */
+static void a_lock_that_is_left_is_looked_after(void)
+{
+	n_looks = 0;
+	begin(CONFIG_PLANE_NOVA);
+	give(0);
+	is_up(0);
+	says(0, "{\"type\":\"progress\",\"phase\":\"unlocked\",\"detail\":\"u0\"}");
+	CHECK_INT(n_looks, 0);
+	says(0, "{\"type\":\"progress\",\"phase\":\"not-unlocked\",\"detail\":\"Nova does not answer\"}");
+	CHECK_INT(n_looks, 1);
+	CHECK_INT(n_results, 0);
+	ends(0);
+}
 
 static void dies(size_t run, enum helper_end end)
 {
@@ -358,6 +378,7 @@ static void a_term_that_is_over_asks_for_nothing_more(void)
 
 int main(void)
 {
+	RUN(a_lock_that_is_left_is_looked_after);
 	RUN(a_helper_that_died_is_followed_by_another);
 	RUN(libvirt_starts_all_at_once);
 	RUN(nova_is_asked_for_a_canary_and_then_for_more);
