@@ -238,13 +238,18 @@ def test_server_is_deleted_in_the_middle(cluster, cloud):
 
 @pytest.mark.scenario(38)
 def test_a_host_that_nova_refuses_is_no_target(cluster, cloud):
-    """A person has disabled h2's compute service: both servers end on h3, and h2 keeps the person's word."""
+    """A person has disabled h2's compute service: both servers end on h3, and h2 keeps the person's word. So does h1 when it is back."""
     a1, a2 = add(cluster, a1="h1", a2="h1")
+    cloud.nova.service_put("h1", status="disabled", disabled_reason="broken fan")
     cloud.nova.service_put("h2", status="disabled", disabled_reason="new memory")
     cluster.host("h1").power_off()
     cluster.wait_closed("h1")
     check_moved(cluster, a1, a2)
     assert a1.hosts() == a2.hosts() == ["h3"]
+    assert service(cloud, "h1") == ("disabled", True, "hamon: evacuated; before that disabled: broken fan")
+    cluster.host("h1").boot()
+    cluster.wait_settled()
+    cluster.wait("h1 is as the person left it", lambda: service(cloud, "h1") == ("disabled", False, "broken fan"), LONG)
     assert service(cloud, "h2") == ("disabled", False, "new memory")
 
 
