@@ -8,33 +8,30 @@ another host, ACTIVE, without a task. For the rivals hamon is off, and its gate 
 import argparse
 import json
 import os
-import statistics
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import bench
+import bench_nova_told
 import cloud as cloud_module
 import cloudconf
 import cloudstate
 import cluster as cluster_module
+import crowd
 import masakari as masakari_module
 import nova as nova_module
 from ending import Ended, end_by_exception
 from lab import Lab, LabError, wait_until
 
 HAMON = {"cluster": {"control_plane": "nova"}, "nova": {"cloud": "lab"}}
-COMPUTE = {"cpu_allocation_ratio": 500}  # the guests do nothing
 HOOK = "/etc/libvirt/hooks/qemu.d/50-hamon"
 HOOK_AWAY = "/etc/libvirt/hooks/50-hamon.away"
 VICTIM, TARGETS = "h1", ("h2", "h3")
 LOOPS = [(width, named) for named in (True, False) for width in (1, 4, 20)]  # (calls at a time, targets named in turn)
 SHORT = [(4, True), (20, True)]
-MAX_LOOP, MAX_MASAKARI, MAX_SHIPPED, MAX_SHIPPED_ONE, MAX_MIB = 1.1, 0.9, 0.3, 0.05, 32
 LIMIT_S = 1800
-IMAGE = "halts"
-SECTOR = (b"\xfa\xf4\xeb\xfd").ljust(510, b"\0") + b"\x55\xaa"  # cli; hlt; jmp back
 
 
 class Clock:
@@ -48,9 +45,11 @@ class Clock:
 class Watch(threading.Thread):
     """Looks ten times a second how many servers have arrived, and at the memory of hamon's helpers."""
 
-    def __init__(self, bench_nova, count):
+    def __init__(self, bench_nova, run):
+        """run: of which we tell how far it is. hamon brings a server in ERROR back; for the others it is the end of the run."""
         super().__init__(daemon=True)
-        self._cloud, self._hosts, self._count = bench_nova.cloud, [bench_nova.lab.host(name) for name in TARGETS], count
+        self._cloud, self._hosts, self._count = bench_nova.cloud, [bench_nova.lab.host(name) for name in TARGETS], run["servers"]
+        self._live, self._label, self._cures = bench_nova.progress.live, bench_nova_told.label(run), run["way"] == "hamon"
         self.arrived, self.first_asked, self.spread, self.peak_kib = [], None, {}, 0
         self._end = threading.Event()
         self.start()
@@ -65,11 +64,12 @@ class Watch(threading.Thread):
                 self.first_asked = now
             told = database.rows("SELECT host, COUNT(*) FROM nova.instances WHERE deleted = 0 AND host <> %s AND vm_state = "
                                  "'active' AND task_state IS NULL GROUP BY host", VICTIM)
-            if self._is_lost(database):
+            if not self._cures and self._is_lost(database):
                 break
             there = sum(count for _, count in told)
             self.arrived += [now] * (there - done)
             done = max(done, there)
+            self._live(self._label, done, self._count)
             if there >= self._count:
                 self.spread = dict(told)
                 break
@@ -78,7 +78,7 @@ class Watch(threading.Thread):
 
     @staticmethod
     def _is_lost(database):
-        """One in ERROR does not arrive any more; hamon brings it back, but then there is nothing to compare."""
+        """One in ERROR does not arrive any more."""
         return database.rows("SELECT 1 FROM nova.instances WHERE deleted = 0 AND vm_state = 'error' LIMIT 1")
 
     def _memory_look(self):
@@ -86,10 +86,14 @@ class Watch(threading.Thread):
             for pid in host.pids("hamon-evacuate"):
                 self.peak_kib = max(self.peak_kib, status_kib(pid, "VmHWM"))
 
+    def end(self):
+        self._end.set()
+        self.join()
+
     def wait(self, timeout=LIMIT_S):
         """When the last one arrived."""
         self.join(timeout)
-        self._end.set()
+        self.end()
         if len(self.arrived) < self._count:
             raise LabError("%d of %d servers arrived\n%s" % (len(self.arrived), self._count, self._cloud.report()))
         return self.arrived[-1]
@@ -149,15 +153,12 @@ class BenchNova:
     def up(self):
         self.lab.up(boot=False)
         self.lab.referee.stop()  # it would take part of the processors
-        self.cloud = self.cluster.cloud = cloud_module.Cloud(self.lab, compute=COMPUTE)
+        self.cloud = self.cluster.cloud = cloud_module.Cloud(self.lab, compute=crowd.COMPUTE)
         self.cloud.up_with_hosts()
         self.cluster.wait_settled()
-        self.database = cloudstate.Database(self.cloud)
+        self.crowd = crowd.Crowd(self.cloud)
+        self.database = self.crowd.database
         self.masakari = masakari_module.Masakari(self.cloud)
-        image = self.cloud.nova.call("POST", "/images", {"name": IMAGE, "disk_format": "raw", "container_format": "bare"},
-                                     service="image")["id"]
-        self.cloud.nova.call("PUT", "/images/%s/file" % image, service="image", data=SECTOR.ljust(1 << 20, b"\0"))
-        self.image = image
 
     # servers
 
@@ -165,25 +166,13 @@ class BenchNova:
         """So many servers on the victim, known to hamon."""
         self._wait_enabled()
         begin = Clock.now()
-        body = {"name": "s", "imageRef": self.image, "flavorRef": "1", "networks": "none", "min_count": count, "max_count": count,
-                "availability_zone": "nova:" + VICTIM}
-        self.cloud.nova.call("POST", "/servers", {"server": body})
-        self._wait_on(VICTIM, count)
+        self._boots(lambda tell: self.crowd.boot(VICTIM, count, LIMIT_S, tell))
         self.hamon_knows(count)
-        self.progress("%d servers booted and known to hamon in %.0f s" % (count, Clock.now() - begin))
+        self.progress.say("%d servers booted and known to hamon in %.0f s" % (count, Clock.now() - begin))
 
-    def _states(self):
-        return self.database.rows("SELECT host, vm_state, task_state, COUNT(*) FROM nova.instances WHERE deleted = 0 GROUP BY "
-                                  "host, vm_state, task_state")
-
-    def _wait_on(self, host, count):
-        def there():
-            states = self._states()
-            if any(vm_state == "error" for _, vm_state, _, _ in states) or self.database.rows(
-                    "SELECT 1 FROM nova_cell0.instances WHERE deleted = 0"):
-                raise LabError("a server does not boot\n%s" % self.cloud.report())
-            return states == ((host, "active", None, count),)
-        wait_until("%d servers are ACTIVE on %s" % (count, host), there, LIMIT_S, 0.5, seen=self._states)
+    def _boots(self, work):
+        work(lambda done, count: self.progress.live("Nova boots servers", done, count))
+        self.progress.end()
 
     def hamon_knows(self, count):
         def known():
@@ -197,9 +186,7 @@ class BenchNova:
         self.cluster.wait("hamon knows %d servers on %s" % (count, VICTIM), known, 300, 0.5)
 
     def delete_all(self):
-        for (server,) in self.database.rows("SELECT uuid FROM nova.instances WHERE deleted = 0"):
-            self.cloud.nova.delete(server)
-        wait_until("all servers are gone", lambda: not self._states(), LIMIT_S, 0.5, seen=self._states)
+        self.crowd.delete_all(LIMIT_S)
         self.cluster.wait("hamon has forgotten them", lambda: not self.cluster.status()["instances"], 120, 0.5)
 
     # hamon
@@ -239,64 +226,87 @@ class BenchNova:
 
     def hamon(self, count):
         """The host dies; hamon does all of it."""
+        run = {"way": "hamon", "servers": count}
         for host in self.lab.alive_hosts():
             open(host.path(bench.TRACE), "a").close()
-        watch = Watch(self, count)
+        watch = Watch(self, run)
         killed = Clock.now()
         self.lab.host(VICTIM).power_off()
         last = watch.wait()
+        self.progress.end()
         closed = self.cluster.wait_closed(VICTIM, 300)
         lost, certified = closed["lost_ms"] / 1000, closed["certified_ms"] / 1000
         time.sleep(1.5)  # the traces are written out once a second
-        return self._told("hamon", count, watch, certified, last, detect=lost - killed, fence=certified - lost,
-                          whole=last - lost, verified=closed["closed_ms"] / 1000 - certified, peak_kib=watch.peak_kib,
-                          hamond_kib=max(status_kib(pid, "VmHWM") for host in self.lab.alive_hosts() for pid in host.pids("hamond")),
-                          phases=phases(self.lab.alive_hosts(), certified, last))
+        run.update(detect=lost - killed, fence=certified - lost, whole=last - lost, verified=closed["closed_ms"] / 1000 - certified,
+                   peak_kib=watch.peak_kib,
+                   hamond_kib=max(status_kib(pid, "VmHWM") for host in self.lab.alive_hosts() for pid in host.pids("hamond")),
+                   phases=phases(self.lab.alive_hosts(), certified, last))
+        self._measured(run, watch, certified, last)
 
-    # the rivals
+    # the rivals: one that fails is told, and the others go on; it has taken half an hour to come so far
 
-    def loop(self, count, width, spread):
-        cloudstate.restore(self.cloud, self.database, "%d" % count, VICTIM)
-        watch = Watch(self, count)
-        begin = Clock.now()
-        loop = Loop(self.cloud, width, spread)
-        loop.run()
-        asked = Clock.now()
-        return self._told("loop", count, watch, begin, watch.wait(), width=width, named=spread, asked=asked - begin)
+    def loop(self, count, width, named):
+        self._rival({"way": "loop", "servers": count, "width": width, "named": named}, self._loop)
 
     def masakari_run(self, count, shipped):
+        self._rival({"way": "masakari", "servers": count, "shipped": shipped,
+                     "threads": masakari_module.THREADS if shipped else self.threads()}, self._masakari)
+
+    def _rival(self, run, work):
+        self.progress.live("Nova's state is put back", 0, run["servers"])
+        cloudstate.restore(self.cloud, self.database, "%d" % run["servers"], VICTIM)
+        self._watch = None
+        try:
+            work(run)
+        except LabError as error:
+            run["failed"] = str(error)
+            self.runs.append(run)
+            self.progress.say(bench_nova_told.told(run))
+        finally:
+            if self._watch:
+                self._watch.end()
+
+    def _loop(self, run):
+        loop = Loop(self.cloud, run["width"], run["named"])
+        watch = self._watch = Watch(self, run)
+        begin = Clock.now()
+        loop.run()
+        run["asked"] = Clock.now() - begin
+        self._measured(run, watch, begin, watch.wait())
+
+    def _masakari(self, run):
         """As shipped: told in the moment when the host dies, while Nova believes that it is up."""
-        threads = masakari_module.THREADS if shipped else self.threads()
-        cloudstate.restore(self.cloud, self.database, "%d" % count, VICTIM)
-        if shipped:
+        if run["shipped"]:
             self.lab.host(VICTIM).boot(["libvirtd", "nova"])
             self.cloud.wait_computes()
             self.masakari.start()
             self.lab.host(VICTIM).power_off()
         else:
             self.cloud.nova.service_put(VICTIM, forced_down=True)  # else its first call waits a minute for the dead host
-            self.masakari.start(threads, 0)
-        watch = Watch(self, count)
+            self.masakari.start(run["threads"], 0)
+        watch = self._watch = Watch(self, run)
         begin = Clock.now()
-        notification = self.masakari.host_failed(VICTIM)
-        last = watch.wait()
-        wait_until("Masakari has ended", lambda: self.masakari.state(notification) in ("finished", "error", "failed"), 300, 0.5)
-        self.masakari.stop()
+        try:
+            notification = self.masakari.host_failed(VICTIM)
+            last = watch.wait()
+            wait_until("Masakari has ended", lambda: self.masakari.state(notification) in ("finished", "error", "failed"), 300, 0.5)
+        finally:
+            self.masakari.stop()
         state = self.masakari.state(notification)
         if state != "finished":
             raise LabError("Masakari ended as %s" % state)
-        return self._told("masakari", count, watch, watch.first_asked, last, shipped=shipped, threads=threads, whole=last - begin)
+        run["whole"] = last - begin
+        self._measured(run, watch, watch.first_asked, last)
 
     def threads(self):
         """As many as hamon uses: so many starts on each of the targets."""
         return 4 * len(TARGETS)
 
-    def _told(self, way, count, watch, begin, last, **more):
-        run = dict(more, way=way, servers=count, seconds=last - begin, spread=watch.spread,
-                   arrivals=[round(at - begin, 2) for at in watch.arrived], load=os.getloadavg()[0])
+    def _measured(self, run, watch, begin, last):
+        run.update(seconds=last - begin, spread=watch.spread, arrivals=[round(at - begin, 2) for at in watch.arrived],
+                   load=os.getloadavg()[0])
         self.runs.append(run)
-        self.progress(told(run))
-        return run
+        self.progress.say(bench_nova_told.told(run))
 
 
 def phases(hosts, begin, end):
@@ -309,28 +319,14 @@ def phases(hosts, begin, end):
     return sorted(lines)
 
 
-def told(run):
-    name = label(run)
-    more = "" if "whole" not in run else ", %.1f s from the loss" % run["whole"]
-    return "%-44s %4d servers in %6.1f s%s; %s" % (name, run["servers"], run["seconds"], more, " ".join(
-        "%s:%d" % pair for pair in sorted(run["spread"].items())))
-
-
-def label(run):
-    if run["way"] == "loop":
-        return "loop, %d at a time, %s" % (run["width"], "targets in turn" if run["named"] else "Nova's choice")
-    if run["way"] == "masakari":
-        return "Masakari, %d threads, %s" % (run["threads"], "as shipped" if run["shipped"] else "its waits 0")
-    return "hamon"
-
-
 def rivals(session, count, rounds, only):
     """All ways of one round after the other, every second one backwards. hamon's is the first of the first: it has booted the servers."""
     loops = session.loops
     for number in range(rounds):
         if number:
-            best = min((run for run in session.runs if run["way"] == "loop" and run["servers"] == count), key=lambda run: run["seconds"])
-            loops = [(best["width"], best["named"])]
+            done = [run for run in session.runs if run["way"] == "loop" and run["servers"] == count and "failed" not in run]
+            best = min(done, key=lambda run: run["seconds"], default=None)
+            loops = [(best["width"], best["named"])] if best else []
         ways = [lambda width=width, spread=spread: session.loop(count, width, spread) for width, spread in loops]
         if "masakari" in only:
             ways.append(lambda: session.masakari_run(count, False))
@@ -344,9 +340,9 @@ def again(session, count):
     """hamon once more, with the same servers: they start on the victim again before it dies again."""
     cloudstate.restore(session.cloud, session.database, "%d" % count, VICTIM)
     session.hamon_on()
-    for (server,) in session.database.rows("SELECT uuid FROM nova.instances WHERE deleted = 0"):
+    for server in session.crowd.servers():
         session.cloud.nova.action(server, reboot={"type": "HARD"})
-    session._wait_on(VICTIM, count)
+    session._boots(lambda tell: session.crowd.wait_on(VICTIM, count, LIMIT_S, tell))
     session.hamon_knows(count)
     session.hamon(count)
     session.hamon_off()
@@ -371,59 +367,6 @@ def measure(session, rounds, only):
             session.masakari_run(some, True)
 
 
-# telling
-
-def best(runs, **wanted):
-    chosen = [run for run in runs if all(run.get(key) == value for key, value in wanted.items())]
-    return chosen
-
-
-def middle(runs, key="seconds"):
-    return statistics.median(run[key] for run in runs) if runs else None
-
-
-def rows(result):
-    """[(what, hamon, the other, ratio, required, good)] of what was measured; seconds."""
-    runs, count, found = result["runs"], result["servers"], []
-
-    def add(what, mine, other, most):
-        if mine is not None and other:
-            found.append({"what": what, "hamon": mine, "other": other, "ratio": mine / other, "most": most, "ok": mine / other <= most})
-
-    hamon = best(runs, way="hamon", servers=count)
-    loops = {}
-    for run in best(runs, way="loop", servers=count):
-        loops.setdefault((run["width"], run["named"]), []).append(run)
-    if loops:
-        chosen = min(loops.values(), key=lambda some: middle(some))
-        add("certificate -> all ACTIVE; " + label(chosen[0]), middle(hamon), middle(chosen), MAX_LOOP)
-    equal = best(runs, way="masakari", servers=count, shipped=False)
-    if equal:
-        add("the same; %s, its evacuating phase" % label(equal[0]), middle(hamon), middle(equal), MAX_MASAKARI)
-    for some, most in ((count, MAX_SHIPPED), (1, MAX_SHIPPED_ONE)):
-        add("loss -> all ACTIVE, %d server%s; Masakari as shipped" % (some, "s" if some > 1 else ""),
-            middle(best(runs, way="hamon", servers=some), "whole"),
-            middle(best(runs, way="masakari", servers=some, shipped=True), "whole"), most)
-    return found
-
-
-def tell(result):
-    print("\n  %d servers of a dead host, %d targets; seconds\n" % (result["servers"], len(TARGETS)))
-    print("    %-72s %8s %8s %7s %9s" % ("", "HAMON", "OTHER", "RATIO", "REQUIRED"))
-    for row in rows(result):
-        print("    %-72s %8.1f %8.1f %7.2f %9s   %s" % (row["what"], row["hamon"], row["other"], row["ratio"], "<= %g" % row["most"],
-                                                      "ok" if row["ok"] else "NOT"))
-    hamon = best(result["runs"], way="hamon")
-    peak = max(run["peak_kib"] for run in hamon) / 1024
-    print("\n    peak memory of hamon-evacuate %.1f MiB (< %d: %s), of hamond %.1f MiB" % (
-        peak, MAX_MIB, "ok" if peak < MAX_MIB else "NOT", max(run["hamond_kib"] for run in hamon) / 1024))
-    print("    Masakari as shipped was told of the loss at once; its own monitor takes up to a minute more")
-    print("\n  every run, in the order in which they were made:")
-    for run in result["runs"]:
-        print("    " + told(run))
-    print("\n  load of the machine %.1f on %d processors" % (os.getloadavg()[0], os.cpu_count()))
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--stage", required=True)
@@ -437,8 +380,8 @@ def main():
         parser.error("1 to 400 servers, and at least one round")
 
     end_by_exception()
-    progress = lambda text: print("  " + text, file=sys.stderr if options.json else sys.stdout, flush=True)
-    session, status = None, 0
+    progress = bench_nova_told.Progress(sys.stderr if options.json else sys.stdout)
+    session, status, machine = None, 0, bench_nova_told.machine()
     try:
         with Lab(stage=options.stage, what="tests/bench nova", wait=3600, services=cloud_module.SERVICES, hamon=HAMON,
                  environment={"HAMON_TRACE": bench.TRACE}) as lab:
@@ -446,23 +389,26 @@ def main():
             try:
                 measure(session, options.rounds, options.only.split(","))
             except BaseException:
+                progress.end()
                 logs = os.environ.get("HAMON_LAB_LOGS")
                 if logs:
                     session.cluster.save_logs(os.path.join(logs, "bench-nova"))
                 raise
     except Ended as ended:
-        print("\n  interrupted: everything is taken down", file=sys.stderr)
+        print("\n  interrupted: everything has been taken down", file=sys.stderr)
         status = ended.args[0]
     except LabError as error:
         print("bench: %s" % error, file=sys.stderr)
         status = 1
     if not session or not session.runs:
         return status
-    result = {"servers": options.servers, "runs": session.runs}
+    if any("failed" in run for run in session.runs):
+        status = status or 1
+    result = {"servers": options.servers, "complete": not status, "machine": machine, "runs": session.runs}
     if options.json:
-        print(json.dumps(dict(result, ratios=rows(result)), indent=1))
+        print(json.dumps(dict(result, ratios=bench_nova_told.rows(result)), indent=1))
     else:
-        tell(result)
+        bench_nova_told.tell(result, TARGETS)
     return status
 
 
