@@ -137,6 +137,11 @@ class Ceph:
         done = self.run("rbd", "--no-progress", "export", "%s/%s" % (POOL, name), "-", check=False, text=False)
         return guests.witness_parse(done.stdout[:1024]) if done.returncode == 0 else None
 
+    def openers(self, name):
+        """The addresses of the clients that have this image open for writing, by Ceph's own word."""
+        told = json.loads(self.run("rbd", "status", "--format", "json", "%s/%s" % (POOL, name)).stdout)
+        return sorted(watcher["address"].split(":")[0] for watcher in told["watchers"])
+
     def guest(self, name, memory=4, **said):
         self.image(name)
         source = ("<auth username='%s'><secret type='ceph' uuid='%s'/></auth><source protocol='rbd' name='%s/%s'>"

@@ -39,6 +39,7 @@ def test_rbd_that_targets_cannot_reach(cluster, ceph):
     h1, h2, h3 = cluster.lab.hosts
     cluster.add(ceph.guest("r1"), "h1")
     cluster.wait_known()
+    assert ceph.openers("r1") == [h1.address]  # those that prove their storage do not write
     ceph_module.cut(h2)
     h3.virsh("secret-undefine", ceph_module.SECRET)
     cluster.wait("neither is a target any more", lambda: {verdicts(cluster, "r1")[name][0] for name in ("h2", "h3")} == {"unknown"}, LONG)
@@ -53,4 +54,5 @@ def test_rbd_that_targets_cannot_reach(cluster, ceph):
     cluster.wait_closed("h1")
     cluster.expect("moved", "r1")
     cluster.wait_running("r1", on=("h3",))
+    assert ceph.openers("r1") == [h3.address]
     assert verdicts(cluster, "r1")["h2"][0] == "unknown"

@@ -1,4 +1,7 @@
-"""Servers whose own disks are RBD images, beside a real Nova and a real Ceph; the images' source, glance, keeps files."""
+"""Servers whose own disks are RBD images, beside a real Nova and a real Ceph.
+
+As clouds with Ceph have it the hosts share no folder: what Nova keeps beside the disks is each host's own. glance keeps files.
+"""
 import ceph as ceph_module
 import cloud as cloud_module
 import conftest
@@ -22,7 +25,8 @@ def ceph(cluster, request):
     except BaseException:
         conftest.save_logs(request.node)
         raise
-    cloud_up(cluster, request, compute=ceph_module.COMPUTE, libvirt=ceph_module.LIBVIRT)
+    names = [host.name for host in cluster.lab.hosts]
+    cloud_up(cluster, request, local=names, compute=ceph_module.COMPUTE, libvirt=ceph_module.LIBVIRT)
     cluster.lab.each(made.secret)
     return made
 
