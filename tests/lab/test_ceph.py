@@ -1,4 +1,4 @@
-"""Disks that are RBD images of a real Ceph. What is needed beyond the lab's own packages is said where it is missing."""
+"""Disks that are RBD images of a real Ceph."""
 import bmc
 import ceph as ceph_module
 import conftest
@@ -6,12 +6,12 @@ import pytest
 from cluster import LONG
 from test_storage import TWO, moves, verdicts
 
+MISSING = ceph_module.missing()
+pytestmark = [pytest.mark.long, pytest.mark.skipif(bool(MISSING), reason="needs Debian's packages: " + MISSING)]
+
 
 @pytest.fixture
 def ceph(cluster, request):
-    packages = ceph_module.missing()
-    if packages:
-        pytest.skip("needs Debian's packages " + packages)
     try:
         made = ceph_module.Ceph(cluster.lab).up()
         cluster.lab.each(made.secret)
@@ -21,7 +21,6 @@ def ceph(cluster, request):
         raise
 
 
-@pytest.mark.long
 @pytest.mark.scenario(9)
 @TWO
 def test_rbd(cluster, ceph):
@@ -32,7 +31,6 @@ def test_rbd(cluster, ceph):
     moves(cluster)
 
 
-@pytest.mark.long
 @pytest.mark.scenario(12)
 def test_rbd_that_targets_cannot_reach(cluster, ceph):
     """One target's network drops what goes to Ceph, the other's libvirt lost the secret: neither is chosen, each for its own reason."""

@@ -10,14 +10,13 @@ from cluster import LONG
 from test_nova import HAMON, check_moved, cloud_up, domains, service
 from test_storage import verdicts
 
-pytestmark = [pytest.mark.nova, pytest.mark.lab(boot=False, services=cloud_module.SERVICES, hamon=HAMON)]
+MISSING = ceph_module.missing(nova=True)
+pytestmark = [pytest.mark.nova, pytest.mark.lab(boot=False, services=cloud_module.SERVICES, hamon=HAMON),
+              pytest.mark.skipif(bool(MISSING), reason="needs Debian's packages: " + MISSING)]
 
 
 @pytest.fixture
 def ceph(cluster, request):
-    packages = ceph_module.missing(nova=True)
-    if packages:
-        pytest.skip("needs Debian's packages " + packages)
     try:
         made = ceph_module.Ceph(cluster.lab).up().manager_up()
         for host in cluster.lab.hosts:
