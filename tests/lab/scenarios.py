@@ -80,18 +80,22 @@ def _marks(decorators):
 
 
 def tests(folder=os.path.dirname(os.path.abspath(__file__))):
-    """Every test of the lab that names a row, in the order of the files. Those of test_nova.py need tests/nova."""
+    """Every test of the lab that names a row, in the order of the files; a file's pytestmark counts for all its tests."""
     found = []
     for path in sorted(glob.glob(os.path.join(folder, "test_*.py"))):
         with open(path) as text:
             tree = ast.parse(text.read(), path)
+        whole = [node.value for node in tree.body if isinstance(node, ast.Assign) and
+                 getattr(node.targets[0], "id", None) == "pytestmark"]
+        shared = [mark for value in whole for mark in _marks(value.elts if isinstance(value, ast.List) else [value])]
         for node in tree.body:
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
-                marks = list(_marks(node.decorator_list))
+                marks = shared + list(_marks(node.decorator_list))
+                names = {name for name, _ in marks}
                 numbers = [number for name, words in marks if name == "scenario" for number in words]
                 if numbers:
-                    found.append(Test(os.path.basename(path), node.name, numbers, any(name == "long" for name, _ in marks),
-                                      os.path.basename(path) == "test_nova.py"))
+                    found.append(Test(os.path.basename(path), node.name, numbers, "long" in names,
+                                      "nova" in names and "short" not in names))
     return found
 
 
