@@ -20,7 +20,8 @@ from concurrent.futures import ThreadPoolExecutor
 import cloudconf
 import nova
 import volumes
-from lab import Host, Lab, LabError, wait_until
+from host import Host
+from lab import Lab, LabError, wait_until
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 NUMBER = 200

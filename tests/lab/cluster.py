@@ -1,11 +1,9 @@
 """A lab with hamon on every host, seen as an operator sees it, and the invariants that every test ends with."""
-import json
 import os
 import shutil
 import time
 
 import guests
-import spaces
 from spaces import LabError, wait_until
 
 # Bounds for a test that fails. What passes is far below them, on a busy machine too.

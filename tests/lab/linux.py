@@ -6,7 +6,6 @@ import subprocess
 import tempfile
 
 import guests
-import spaces
 from spaces import LabError
 
 BRIDGE = "brvm"

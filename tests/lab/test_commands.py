@@ -1,5 +1,4 @@
 """What people do by hand: evacuate, storage-check, hamonctl, and hosts that come and go for good."""
-import os
 import shutil
 import signal
 

@@ -1,5 +1,4 @@
 """Daemons die, hang and restart: no daemon's end is a host's death, and nothing that hangs hangs hamond."""
-import os
 import signal
 import time
 

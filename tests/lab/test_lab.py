@@ -4,7 +4,6 @@ import socket
 
 import bmc
 import guests
-import keeper
 import pytest
 import spaces
 from config import BMC_PASSWORD, BMC_USER, bmc_address

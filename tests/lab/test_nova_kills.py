@@ -3,7 +3,7 @@ import time
 
 import pytest
 from cluster import LONG
-from lab import FAULT_POINT
+from host import FAULT_POINT
 from spaces import LabError
 from test_nova import HAMON, add, cloud, pytestmark, service  # noqa: F401: the fixture and the marks
 
