@@ -21,6 +21,7 @@
 #define VOLUMES_AGAIN_MS 250
 #define WATCH_SLACK_MS 5000
 #define TELL_MS 5000
+#define READ_MAX_MS 6000   /* so old is what is known of the server itself, at most, while its evacuation goes on */
 
 enum turn start_fail(struct start *start)
 {
@@ -73,22 +74,41 @@ bool start_moves(struct start *start)
 		nova_migration_is_unfinished(&start->newest);
 }
 
-static bool truth_read(struct start *start)
+/* False when Nova does not tell it. */
+static bool evacuation_read(struct start *start, bool *ret_same)
 {
 	struct nova_migrations migrations;
 	const struct nova_migration *newest;
-	char now[sizeof(start->seen)];
 
-	/* In this order: an evacuation that has ended has moved the server already. */
 	if (!compute_evacuations_get(&start->compute, start->req->uuid, NULL, &migrations))
 		return false;
 	newest = nova_migrations_newest(&migrations, start->req->uuid);
+	*ret_same = newest && start->has_newest && newest->id == start->newest.id &&
+		!strcmp(newest->status, start->newest.status) && !strcmp(newest->dest, start->newest.dest);
 	start->has_newest = newest;
 	if (newest)
 		start->newest = *newest;
 	nova_migrations_free(&migrations);
+	return true;
+}
+
+/*
+ * While an evacuation goes on, what it is called there tells whether the server is worth a look: that costs nova-api by far the most, and many
+ * helpers look at the same time. A server without a task is always looked at: its evacuation may be over and its record left open.
+ */
+static bool is_on_its_way(const struct start *start)
+{
+	return *start->server.task && start->newest.id != start->abandoned &&
+		nova_migration_is_unfinished(&start->newest) && clock_boot_ms() - start->read_ms < READ_MAX_MS;
+}
+
+static bool server_read(struct start *start)
+{
+	char now[sizeof(start->seen)];
+
 	if (!compute_server_get(&start->compute, start->req->uuid, &start->server))
 		return false;
+	start->read_ms = clock_boot_ms();
 	snprintf(now, sizeof(now), "%.60s, task %.60s, evacuation %.60s", start->server.status,
 		 *start->server.task ? start->server.task : "none", start->has_newest ? start->newest.status : "none");
 	if (strcmp(now, start->seen)) {
@@ -114,8 +134,13 @@ static enum turn missing(struct start *start)
 static enum turn turn(struct start *start)
 {
 	const struct nova_server *server = &start->server;
+	bool read, same;
 
-	if (!truth_read(start))
+	/* In this order: an evacuation that has ended has moved the server already. */
+	read = evacuation_read(start, &same);
+	if (read && same && is_on_its_way(start))
+		return TURN_AGAIN;
+	if (!read || !server_read(start))
 		return start->compute.failure.status == 404 ? missing(start) : start_fail(start);
 	if (!server->host_shown)
 		return START_FAIL(start, "auth", "Nova does not show these credentials the hosts of servers: they need the role admin");

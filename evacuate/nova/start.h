@@ -35,6 +35,7 @@ struct start {
 	bool started, stopped, rebooted, reset; /* remedies, each taken once */
 	char seen[4 * NOVA_WORD_SIZE];   /* what the last turn read; */
 	uint64_t changed_ms;             /* and since when */
+	uint64_t read_ms;                /* when the server itself was read */
 	uint64_t told_ms;
 	struct nova_wait wait;
 };

@@ -53,9 +53,9 @@ class Cloud:
         self.image = {"id": self.server["image"]["id"], "name": "i", "tags": [], "status": "active"}
         self.deleted = []  # of those the one that is asked for
         self.listed, self.page = [], 100
-        self.later = []  # (reads until then, what to do)
+        self.later = []  # (looks until then, what to do)
         self.evacuates = "done"
-        self.queue = 2  # reads until it ends
+        self.queue = 2  # looks until it ends
         self.fault = recorded("server_error")["server"]["fault"]
         self.lock = threading.Lock()
         self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), type("Bound", (Handler,), {"cloud": self}))
@@ -154,10 +154,6 @@ class Cloud:
             self.server["id"] = path[-36:]
             for migration in self.migrations:
                 migration["instance_uuid"] = path[-36:]
-            for one in self.later:
-                one[0] -= 1
-                if one[0] == 0:
-                    one[1]()
             return 200, {"server": self.server}
         if path.startswith("/v2.1/os-services?binary=nova-compute&host="):
             host = path.split("=")[-1]
@@ -167,8 +163,17 @@ class Cloud:
         if path == "/v2/images/" + self.image["id"]:
             return 200, self.image
         if path.startswith("/v2.1/os-migrations?migration_type=evacuation"):
-            return 200, {"migrations": self.migrations}
+            told = [dict(migration) for migration in self.migrations]
+            self.looked()
+            return 200, {"migrations": told}
         return 404, recorded("server_404")
+
+    def looked(self):
+        """Whoever looks asks for the evacuations first: what ends meanwhile has happened before it asks for the server."""
+        for one in self.later:
+            one[0] -= 1
+            if one[0] == 0:
+                one[1]()
 
     def answer(self, method, path, body, token):
         if path == "/v3/auth/tokens":
