@@ -27,7 +27,7 @@ static const char help[] =
     "\n"
     "  --json      the same as JSON\n"
     "  --xml FILE  a domain XML\n"
-    "  --help, --version\n"
+    "  -h, --help, -V, --version\n"
     "\n"
     "exit status: 0 another host is proven to reach all of it, 1 it is local, 2 it is unknown; 64 "
     "usage,\n"

@@ -302,7 +302,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	if (argc < 1 + ARGS) {
-		fprintf(stderr, "usage: hamon-qemu-hook DOMAIN OPERATION STAGE EXTRA < DOMAIN-XML\n"
+		fprintf(stderr, "usage: hamon-qemu-hook [--list PATH] [--service NAME] DOMAIN OPERATION STAGE EXTRA < DOMAIN-XML\n"
 				"libvirtd runs it for each start of a domain; see "
 				"hamon-qemu-hook(8).\n");
 		return EXIT_USAGE;

@@ -10,7 +10,6 @@
 #include "hamon/ctl/command.h"
 
 #define ANSWER_MAX 300
-#define RETURN_TIMEOUT_MS 60000
 
 /* "on" or "off" as a boolean; else CLI_USAGE after a message. */
 static int switch_parse(struct arguments *args, const char *word, bool *ret)
@@ -139,9 +138,6 @@ int command_return(struct arguments *args)
 	struct json_object *req = ctl_request("return");
 
 	json_put_string(req, "host", args->words[0]);
-	/* Nova is asked several times. */
-	if (args->cli.timeout_ms == CTL_TIMEOUT_MS)
-		args->cli.timeout_ms = RETURN_TIMEOUT_MS;
 	return change(args, req, "Nova gives it instances again.");
 }
 

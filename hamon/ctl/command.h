@@ -30,6 +30,7 @@ struct command {
 	int (*run)(struct arguments *args); /* returns an enum cli_exit */
 	const char *help;	/* one line for the list */
 	const char *more;	/* paragraphs for its own --help, each ended by a newline */
+	unsigned int timeout_s;	/* without --timeout */
 };
 
 int command_status(struct arguments *args);

@@ -8,46 +8,49 @@
 #include "hamon/common/suggest.h"
 #include "hamon/ctl/command.h"
 
+/* How long hamond may take by default: for a return it asks Nova several times; a screen that stands still for seconds looks dead. */
+enum { USUAL_S = CTL_TIMEOUT_MS / 1000, RETURN_S = 60, WATCH_S = 2 };
+
 static const struct command commands[] = {
 	{ "status", "", 0, 0, 0, command_status, "hosts, fence devices, instances, and what is wrong",
 	  "The first line says whether all is well or what is wrong.\n"
-	  "Exit code 1: something needs attention.\n" },
+	  "Exit code 1: something needs attention.\n", USUAL_S },
 	{ "incidents", "", 0, 0, 0, command_incidents, "the failures of hosts, and how each one ended",
 	  "An incident lasts from the loss of a host until each of its instances is running or held.\n"
-	  "Exit code 1: one is still open, or has instances that are held.\n" },
+	  "Exit code 1: one is still open, or has instances that are held.\n", USUAL_S },
 	{ "servers", "", 0, 0, 0, command_servers, "instances by hamon's word, and by Nova's",
 	  "Only where Nova is the control plane. Nova is asked within the time of --timeout; when it does not answer, that is said.\n"
-	  "Exit code 1: the two do not agree, Nova tells of a fault, or it does not answer.\n" },
+	  "Exit code 1: the two do not agree, Nova tells of a fault, or it does not answer.\n", USUAL_S },
 	{ "explain", "INCIDENT|INSTANCE|HOST", 1, 1, 0, command_explain, "why hamon acted, or did not, with the timeline",
-	  "An instance is named by its UUID, its domain's name, or what Nova calls it.\n" },
-	{ "events", "", 0, 0, TAKES_SINCE, command_events, "the records that this host keeps, oldest first", "" },
+	  "An instance is named by its UUID, its domain's name, or what Nova calls it.\n", USUAL_S },
+	{ "events", "", 0, 0, TAKES_SINCE, command_events, "the records that this host keeps, oldest first", "", USUAL_S },
 	{ "watch", "", 0, 0, 0, command_watch, "a live view; q or Ctrl-C ends it",
 	  "On a terminal: status and the last events, drawn again each second. Otherwise, and with --json: each new "
-	  "event as a line, until it is interrupted.\n" },
+	  "event as a line, until it is interrupted.\n", WATCH_S },
 	{ "maintenance", "HOST|--all on|off", 1, 2, TAKES_ALL, command_maintenance,
 	  "suppress fencing and evacuation of a host, or of all",
 	  "While it is on, hamon neither fences the host nor evacuates it when it fails. The start gate stays closed for "
 	  "what runs elsewhere.\n"
-	  "--all freezes the whole cluster.\n" },
+	  "--all freezes the whole cluster.\n", USUAL_S },
 	{ "confirm-fenced", "HOST --reason TEXT", 1, 1, TAKES_REASON | TAKES_YES, command_confirm_fenced,
 	  "say that a host is dead for certain, where no fence device can",
 	  "Its instances are started elsewhere then. If the host still runs, they run twice and destroy their disks: "
 	  "be sure that its power is off. Your user and the reason are recorded.\n"
-	  "On a terminal it asks first, unless --yes is given.\n" },
+	  "On a terminal it asks first, unless --yes is given.\n", USUAL_S },
 	{ "forget", "HOST", 1, 1, TAKES_YES, command_forget, "remove a host for good",
 	  "For a host that will never come back: hamon stops waiting for it. Its instances are forgotten with it, unless "
 	  "they run elsewhere.\n"
-	  "On a terminal it asks first; elsewhere it needs --yes.\n" },
+	  "On a terminal it asks first; elsewhere it needs --yes.\n", USUAL_S },
 	{ "return", "HOST", 1, 1, 0, command_return, "let Nova give instances to a host again that hamon had evacuated",
 	  "Only where Nova is the control plane, for a host that is back and admitted. With automatic_return = no in hamon.conf nothing else "
 	  "does it. What somebody else has disabled or forced down stays so.\n"
-	  "Waits 60 seconds by default, for Nova is asked. Exit code 2: it is not done yet, or not to be done; the reason is told.\n" },
+	  "Exit code 2: it is not done yet, or not to be done; the reason is told.\n", RETURN_S },
 	{ "release", "", 0, 0, 0, command_release, "let hamon go on after it held because of too many failures",
 	  "More hosts failed in a short time than max_failed_hosts and max_failed_share allow. Look at \"hamonctl status\" "
-	  "first: when the network or the storage is the cause, repair that instead.\n" },
+	  "first: when the network or the storage is the cause, repair that instead.\n", USUAL_S },
 	{ "shutting-down", "on|off", 1, 1, 0, command_shutting_down,
 	  "tell hamond that this host is being shut down (for the service manager)",
-	  "Guests that stop while it is on were not stopped by their owners: hamon starts them again.\n" },
+	  "Guests that stop while it is on were not stopped by their owners: hamon starts them again.\n", USUAL_S },
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -65,7 +68,8 @@ static void help_print(const struct cli *cli)
 		       term_off(&cli->term, TERM_BOLD));
 		term_paragraph(stdout, &cli->term, TERM_PLAIN, 18, 18, commands[i].help);
 	}
-	printf("\nEach takes --json for programs, --timeout SECONDS and --help.\n\n");
+	printf("\nEach takes --json for programs, --timeout SECONDS and --help.\n"
+	       "hamonctl --version tells which version it is.\n\n");
 	term_paragraph(stdout, &cli->term, TERM_PLAIN, 0, 0, exit_codes);
 	printf("\nTo evacuate by hand: evacuate --help. Where disks are: storage-check --help.\n");
 }
@@ -108,9 +112,10 @@ static const struct command *command_find(const struct cli *cli, const char *nam
 static int command_run(const struct command *command, struct arguments *args, int argc, char **argv)
 {
 	const char *timeout = NULL;
+	char timeout_help[64];
 	const struct cli_option all[] = {
 		{ "json", 'j', NULL, "print JSON for programs", &args->cli.json, NULL, NULL },
-		{ "timeout", 't', "SECONDS", "wait so long for hamond, 5 by default", NULL, &timeout, NULL },
+		{ "timeout", 't', "SECONDS", timeout_help, NULL, &timeout, NULL },
 		{ "help", 'h', NULL, "print this", &args->help, NULL, NULL },
 		{ "all", 'a', NULL, "all hosts", &args->all, NULL, NULL },
 		{ "reason", 'r', "TEXT", "why you are sure; recorded", NULL, &args->reason, NULL },
@@ -120,6 +125,8 @@ static int command_run(const struct command *command, struct arguments *args, in
 	struct cli_option options[sizeof(all) / sizeof(all[0])];
 	size_t count = 0;
 
+	snprintf(timeout_help, sizeof(timeout_help), "wait so long for hamond, %u by default", command->timeout_s);
+	args->cli.timeout_ms = (int)command->timeout_s * 1000;
 	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
 		if (i < 3 || command->takes & 1u << (i - 3))
 			options[count++] = all[i];

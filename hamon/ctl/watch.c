@@ -291,9 +291,6 @@ int command_watch(struct arguments *args)
 		cli_error(&args->cli, "signalfd: %s", strerror(errno));
 		return CLI_UNREACHABLE;
 	}
-	/* A screen that stands still for seconds looks dead: hamond has less time here. */
-	if (args->cli.timeout_ms == CTL_TIMEOUT_MS)
-		args->cli.timeout_ms = 2 * PERIOD_MS;
 	rc = args->cli.term.tty && !args->cli.json ? screen_run(&w) : lines_run(&w);
 	json_object_put(w.status);
 	json_object_put(w.events);

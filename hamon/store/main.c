@@ -31,7 +31,8 @@ static int usage(FILE *out, int code)
 	      "Keeps hamon's store; started by hamond, speaks JSON on stdin and stdout.\n"
 	      "  --path FOLDER   where the store is (" DEFAULT_PATH ")\n"
 	      "  --history ROWS  how much history is kept (10000)\n"
-	      "  --reset         sets the store aside and exits; see hamon-store(8) first\n", out);
+	      "  --reset         sets the store aside and exits; see hamon-store(8) first\n"
+	      "  --help          prints this\n", out);
 	return code;
 }
 

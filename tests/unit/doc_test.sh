@@ -25,26 +25,47 @@ for page in "$doc"/*.[1-8]; do
 	done
 done
 
-# Every option that a program tells in its --help is in its page, and every command of hamonctl.
+# What a program tells in its --help is in its page, every option and every word of a choice, and every command of hamonctl.
 help_check() {
-	page=$doc/$1
+	page=$1
 	shift
-	test -x "$1" || return 0
-	"$@" --help >doc_test.help || fail "$* --help failed"
+	"$@" --help >doc_test.help 2>&1 || fail "$* --help failed"
 	for option in $(grep -oE '(^|[^a-z-])--[a-z][a-z-]*' doc_test.help | sed 's/.*--//' | sort -u); do
-		grep -qE "Fl (.*[ |] ?)?-$option( |\$)" "$page" || fail "$page says nothing of --$option"
+		grep -qE "Fl (.*[ |] ?)?-$option( |\$)" "$doc/$page" || fail "$page says nothing of --$option"
 	done
+	for option in $(grep -oE '^  -[a-zA-Z],' doc_test.help | grep -o '[a-zA-Z]'); do
+		grep -qE "^\.It Fl $option , -" "$doc/$page" || fail "$page says nothing of -$option"
+	done
+	for word in $(grep -oE '[a-z]+(\|[a-z]+)+' doc_test.help | tr '|' '\n'); do
+		grep -qE "(Cm|\|) $word( |\$)" "$doc/$page" || fail "$page says nothing of $word"
+	done
+	cat doc_test.help >>"doc_test.$page"
 	rm -f doc_test.help
 }
+rm -f doc_test.*.[1-8]
 help_check hamond.8 "$HAMON_BUILDDIR/hamond"
 help_check evacuate.1 "$HAMON_BUILDDIR/evacuate/command/evacuate"
 help_check hamon-store.8 "$HAMON_BUILDDIR/hamon-store"
 help_check hamonctl.8 "$HAMON_BUILDDIR/hamonctl"
 help_check storage-check.1 "$HAMON_BUILDDIR/storage-check/storage-check"
-for command in $("$HAMON_BUILDDIR/hamonctl" --help | sed -n 's/^  \([a-z-]*\)  .*/\1/p'); do
+help_check hamon-evacuate.8 "$HAMON_BUILDDIR/hamon-evacuate"
+help_check hamon-fence.8 "$HAMON_BUILDDIR/hamon-fence"
+help_check hamon-helpers.8 "$HAMON_BUILDDIR/hamon-storage"
+help_check hamon-helpers.8 "$HAMON_BUILDDIR/hamon-alert"
+commands=$("$HAMON_BUILDDIR/hamonctl" --help | sed -n 's/^  \([a-z-]*\)  .*/\1/p')
+test "$(echo "$commands" | wc -l)" -gt 10 || fail "hamonctl --help has hardly any commands"
+for command in $commands; do
 	grep -q "^\.It Cm $command\>" "$doc/hamonctl.8" || fail "hamonctl.8 says nothing of $command"
 	help_check hamonctl.8 "$HAMON_BUILDDIR/hamonctl" "$command"
 done
+# The other way round: a page has no option that its program does not tell.
+for told in doc_test.*.[1-8]; do
+	page=${told#doc_test.}
+	for option in $(grep -E '^\.(It |Op |Pq )?(Cm [a-z]+ )?Fl ' "$doc/$page" | grep -oE ' -[a-z][a-z-]+' | sort -u); do
+		grep -qE -- "(^|[^a-z-])-$option([^a-z-]|\$)" "$told" || fail "$page speaks of -$option, of which --help says nothing"
+	done
+done
+rm -f doc_test.*.[1-8]
 
 section_items() {
 	awk -v name="$1" '/^\.S[sh] / { inside = ($0 ~ "^\\.Ss \\[" name "[] ]") } inside && /^\.It Sy /' \

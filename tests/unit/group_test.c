@@ -1,7 +1,6 @@
 /* The group module against a corosync that misbehaves on request (fake_cpg.c). */
 #include <errno.h>
 #include <stdint.h>
-#include <unistd.h>
 #include <corosync/cpg.h>
 #include <qb/qbdefs.h>
 #include <qb/qbutil.h>
