@@ -1,6 +1,7 @@
 /*
- * Starts a server here through Nova. Every turn reads the truth first (the server, and its evacuations) and takes at most
- * one step that follows from it, so a repeated start goes on where a killed one stopped. Nova refuses no second evacuation of a
+ * Starts a server here through Nova. Every turn reads the truth first (its evacuations, and the server) and takes at most
+ * one step that follows from it, so a repeated start goes on where a killed one stopped; a turn that finds the evacuation as it was reads no
+ * more, and takes no step. Nova refuses no second evacuation of a
  * server that already moves, and the second would break the first: what must never happen here is a POST beside an unfinished one.
  *
  * Nova itself cannot start the server anywhere else: libvirt's hook on each host asks hamon's committed facts, which say that
