@@ -152,6 +152,8 @@ static bool host_look(struct daemon *d, const char *what, struct json_object *re
 			 host_state_name(host.fact->state), (unsigned long long)host.fact->epoch,
 			 host.reason[0] ? ": " : "", host.reason);
 		why_add(reply, text);
+		if (d->nova.told[0] && !strcmp(host.name, daemon_self_name(d)))
+			why_add(reply, d->nova.told);
 		json_put_string(query, "host", host.name);
 		return true;
 	}

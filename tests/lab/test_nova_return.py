@@ -50,7 +50,7 @@ def test_a_host_comes_back_in_the_middle_and_a_person_returns_it(cluster, cloud)
     cluster.host("h1").start("nova")
     cluster.wait("Nova has cleaned up", lambda: {one["status"] for one in cloud.nova.migrations()} == {"completed"}, LONG)
     cluster.wait("it is told what it waits for", lambda: "until a person says \"hamonctl return h1\"" in str(
-        cluster.records("h1", "nova-return", host="h1")), LONG)
+        cluster.explain("h1", host="h1")["why"]), LONG)
     assert service(cloud, "h1") == ("disabled", True, "hamon: evacuated")
     assert returned(cluster) == (0, "nova-compute of h1 takes instances again\n")
     assert service(cloud, "h1") == ("enabled", False, None)
