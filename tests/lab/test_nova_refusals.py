@@ -25,7 +25,8 @@ def test_it_is_refused_with_400_and_then_no_host_is_valid(cluster, cloud):  # no
     told = cluster.wait("Nova's 400 is told", lambda: failed(cluster, a1, "Nova answered 400", "(req-"), LONG)
     assert "Compute service of h1 is still in use" in told[0], told
     cluster.wait("no host is valid", lambda: failed(cluster, a1, "no-valid-host", "No valid host"), LONG)
-    assert cloud.nova.state(a1.uuid)[::2] == ("ERROR", "h1") and cluster.incident("h1")["state"] == "open"
+    cluster.wait("it is in ERROR between two tries", lambda: cloud.nova.state(a1.uuid) == ("ERROR", None, "h1"))
+    assert cluster.incident("h1")["state"] == "open"
     cloud.sql("DROP TRIGGER nova.stubborn;" + inventories + "0 WHERE p.name = 'h3';")
     cluster.wait_closed("h1")
     cluster.expect("moved", a1.name)
