@@ -10,7 +10,7 @@ PACKAGES_BUILD="gcc libc6-dev make autoconf automake pkg-config libcpg-dev libqu
 PACKAGES_LAB="corosync libvirt-daemon libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils
 	fence-agents openipmi ipmitool nasm python3 iproute2 util-linux procps sqlite3"
 PACKAGES_ALL="clang libclang-rt-14-dev xz-utils python3-pytest python3-pytest-xdist qemu-block-extra tgt glusterfs-server glusterfs-client
-	faketime nftables pacemaker ovmf mtools systemd-boot-efi binutils"
+	faketime nftables pacemaker ovmf mtools systemd-boot-efi binutils patch"
 # A real Ceph, for tests/all --long and tests/nova.
 PACKAGES_CEPH="ceph-mon ceph-osd ceph-mgr ceph-common qemu-block-extra python3-rbd"
 # A real OpenStack for the lab's hosts; tests/nova says how large that is.

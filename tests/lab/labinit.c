@@ -64,10 +64,36 @@ static void init_reap(void)
 	sigaction(SIGCHLD, &action, NULL);
 }
 
+/*
+ * Below a chroot the root is no mount, so that its propagation cannot be changed, and whoever enters the namespace would find himself
+ * at the machine's root. So what the chroot shows becomes the root of this namespace. The namespace is private first: nothing of
+ * this reaches the machine. (open_tree(2), move_mount(2); pivot_root(2) for the two dots.)
+ */
+static void root_own(void)
+{
+	int tree = open_tree(AT_FDCWD, "/", OPEN_TREE_CLONE | AT_RECURSIVE | OPEN_TREE_CLOEXEC);
+	int root = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC), space = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+
+	if (tree < 0 || root < 0 || space < 0 || setns(space, CLONE_NEWNS) < 0)
+		die("leave the chroot");
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		die("make the machine's mounts private");
+	if (move_mount(tree, "", root, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) < 0 || fchdir(tree) < 0 ||
+	    mount(NULL, ".", NULL, MS_REC | MS_PRIVATE, NULL) < 0 || syscall(SYS_pivot_root, ".", ".") < 0 ||
+	    umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+		die("make the chroot the root");
+	close(tree);
+	close(root);
+	close(space);
+}
+
 static void mount_private(void)
 {
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-		die("make the mounts private");
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0) {
+		if (errno != EINVAL)
+			die("make the mounts private");
+		root_own();
+	}
 	if (mount("proc", "/proc", "proc", 0, NULL) < 0)
 		die("mount /proc");
 	/* A fresh sysfs shows this network namespace's devices and not the machine's. */

@@ -1,6 +1,10 @@
 """The lab proves itself: what it says about hosts, power, networks and double runs is true."""
 import errno
+import os
+import shutil
 import socket
+import subprocess
+import tempfile
 
 import bmc
 import guests
@@ -73,6 +77,41 @@ def test_addresses_stay_inside(lab):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as wire, pytest.raises(OSError) as refused:
         wire.connect(("10.77.0.1", 9))
     assert refused.value.errno == errno.EINVAL  # what a blackhole route answers, see ip-route(8)
+
+
+def test_lab_below_a_chroot(lab):
+    """Its root is no mount there: whoever enters the lab finds the chroot all the same, and nothing comes back to where it was started,
+    were that shared with others as systemd has it."""
+    root = tempfile.mkdtemp(prefix="chroot-", dir=lab.folder)
+    for name in ("proc", "sys", "run"):
+        os.mkdir(os.path.join(root, name))
+    shutil.copy(lab.tools.init, os.path.join(root, "labinit"))
+    run = subprocess.Popen(["unshare", "--mount", "sh", "-c", "mount --make-rshared / && mount --bind /proc proc && echo mounted && "
+                            "read go && chroot . /labinit lab"], cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def mounts():
+        with open("/proc/%d/mountinfo" % run.pid) as table:
+            return table.read()
+
+    def inside(*command):
+        return subprocess.run([lab.tools.init, "run", pid, "--"] + list(command), capture_output=True, text=True).returncode
+
+    try:
+        assert run.stdout.readline() == "mounted\n"
+        before = mounts()
+        run.stdin.write("go\n")
+        run.stdin.flush()
+        said = sorted(word for _ in range(2) for word in run.stdout.readline().split())
+        assert said[1:] == ["pid", "ready"], said
+        pid = said[0]
+        assert inside("/labinit") == 64  # it is there, and says how it is used
+        assert inside("/bin/sh", "-c", "true") == 127  # the machine's is not
+        assert mounts() == before
+    finally:
+        run.stdin.close()
+        run.wait()
+        run.stdout.close()
+    shutil.rmtree(root)
 
 
 def test_witness_counts_its_starts(lab):

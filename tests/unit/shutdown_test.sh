@@ -18,6 +18,7 @@ skip() {
 # In the namespaces: $1 is the folder for everything, $2 "guests-service" or nothing.
 inside() {
 	local run=$1 order=$1/order unit
+	# Below a chroot the root is no mount that could be private.
 	mount --make-rprivate / && mount -t proc proc /proc && mount -t tmpfs tmpfs /run &&
 		mount -t cgroup2 cgroup2 /sys/fs/cgroup || exit 77
 	# Where systemd looks for itself; in this mount namespace it is nobody else's /run.
@@ -106,7 +107,7 @@ run() {
 	run=$work/$1
 	mkdir "$run"
 	# The shell in the new cgroup only starts the namespaces, which begin at that cgroup.
-	sh -c 'echo $$ >"$1/cgroup.procs" && shift && exec unshare --mount --pid --fork --kill-child --uts --ipc --cgroup "$@"' \
+	sh -c 'echo $$ >"$1/cgroup.procs" && shift && exec unshare --mount --propagation unchanged --pid --fork --kill-child --uts --ipc --cgroup "$@"' \
 		sh "$group" bash "$0" inside "$run" "${2:-}"
 	case $? in
 	0) ;;

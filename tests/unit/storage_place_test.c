@@ -26,6 +26,20 @@ static const char *folder_make(const char *name)
 	return path;
 }
 
+/* Below a chroot the kernel's table lacks the mount that the root is on, and so its type. */
+static bool root_is_listed(void)
+{
+	char line[8192], point[4096];
+	bool found = false;
+	FILE *f = fopen("/proc/self/mountinfo", "re");
+
+	CHECK(f);
+	while (!found && fgets(line, sizeof(line), f))
+		found = sscanf(line, "%*s %*s %*s %*s %4095s", point) == 1 && !strcmp(point, "/");
+	fclose(f);
+	return found;
+}
+
 static void a_beacon_is_read_back(void)
 {
 	struct beacon beacon = {"h1", NONCE, "b-1", "", 0}, got;
@@ -35,7 +49,7 @@ static void a_beacon_is_read_back(void)
 
 	CHECK_INT(place_open(path, &place), 0);
 	CHECK_STR(place.real, path);
-	CHECK(place.fs[0]);
+	CHECK(place.fs[0] || !root_is_listed());
 	CHECK_INT(place_id_read(&place, id), -ENOENT);
 	CHECK_INT(place_beacon_read(&place, "h1", &got), -ENOENT);
 	CHECK_INT(place_mark(&place, "h1"), 0);
