@@ -1,55 +1,9 @@
 /*
  * What a member does with what it is told: one core of host 3, the test is everybody else. What must be on a disk first, which terms
- * and records it refuses, and what it starts.
+ * and records it refuses, and what it tells. What it starts is in core_start_test.c.
  */
-#include "tests/unit/core_alone.h"
+#include "tests/unit/core_following.h"
 #include "tests/unit/test.h"
-
-#define T1 TERM(1, 1)
-#define T2 TERM(2, 2)
-
-static struct alone_facts facts;
-
-static void record(uint64_t term, uint64_t seq, const struct fact_ref *refs, size_t n)
-{
-	hear(&(struct core_message){ .type = MSG_RECORD, .from = term & 0xffff, .term = term, .seq = seq, .n_facts = n,
-				     .facts = refs });
-}
-
-/* vm1 is given to host owner, in a record of its own. */
-static void record_assign(uint64_t term, uint64_t seq, uint32_t owner, uint64_t generation, uint64_t epoch)
-{
-	static struct place_fact place;
-	struct fact_ref ref = { .kind = FACT_PLACE, .fact = &place };
-
-	place = facts.place;
-	place.version = (struct fact_version){ .term = term, .counter = 100 + seq };
-	place.owner = owner;
-	place.generation = generation;
-	place.owner_epoch = epoch;
-	place.phase = PHASE_ASSIGNED;
-	record(term, seq, &ref, 1);
-}
-
-static int gate_ask_op(uint64_t id, enum gate_op op)
-{
-	struct gate_query query = { .id = id, .op = op, .protected = true, .spec = facts.spec };
-
-	step(&(struct core_event){ .type = EV_GATE, .gate = &query });
-	return done(ACT_GATE_REPLY) ? done(ACT_GATE_REPLY)->gate.allow : -1;
-}
-
-static int gate_ask(uint64_t id)
-{
-	return gate_ask_op(id, GATE_START);
-}
-
-static void member_of(uint32_t hosts, uint32_t owner)
-{
-	alone_begin(3, hosts);
-	facts_make(&facts, T1, hosts, owner);
-	follow(T1, &facts);
-}
 
 /* --- the disk comes first --- */
 
@@ -206,242 +160,6 @@ static void a_store_opened_anew_is_behind(void)
 	alone_end();
 }
 
-/* --- what it starts --- */
-
-static void a_start_waits_for_the_commit(void)
-{
-	/* Of five, the coordinator and this host are no majority. */
-	member_of(5, 2);
-	record_assign(T1, 2, 3, 2, 1);
-	CHECK_INT(gate_ask(1), -1);
-	hear_ack(1, T1, 2);
-	persisted();
-	CHECK_INT(count(ACT_START), 0);
-	/* Nor when the two others are not here: it is a majority of those configured. */
-	alone_present(true, 3, (const uint32_t[]){ 1, 2, 3 });
-	hear_beat(1, true, T1);
-	CHECK_INT(count(ACT_START), 0);
-	CHECK_INT(count(ACT_GATE_REPLY), 0);
-	hear_ack(2, T1, 2);
-	CHECK(done(ACT_START));
-	CHECK(done(ACT_GATE_REPLY) && done(ACT_GATE_REPLY)->gate.allow);
-	alone_end();
-}
-
-static void an_acknowledgement_of_another_term_does_not_count(void)
-{
-	member_of(5, 2);
-	record_assign(T1, 2, 3, 2, 1);
-	persisted();
-	hear_ack(1, T1, 2);
-	hear_ack(2, TERM(0, 4), 2);
-	hear_ack(4, T2, 2);
-	CHECK_INT(view().commit, 1);
-	CHECK_INT(count(ACT_START), 0);
-	hear_ack(2, T1, 2);
-	CHECK_INT(count(ACT_START), 1);
-	alone_end();
-}
-
-static void half_of_the_votes_commits_nothing(void)
-{
-	member_of(4, 2);
-	record_assign(T1, 2, 3, 2, 1);
-	persisted();
-	hear_ack(1, T1, 2);
-	CHECK_INT(view().commit, 1);
-	CHECK(!done(ACT_START));
-	hear_ack(2, T1, 2);
-	CHECK_INT(view().commit, 2);
-	CHECK(done(ACT_START));
-	alone_end();
-}
-
-static void what_an_earlier_epoch_was_given_is_not_started(void)
-{
-	alone_begin(3, 3);
-	facts_make(&facts, T1, 3, 3);
-	facts.hosts[2].epoch = 2;
-	facts.place.phase = PHASE_ASSIGNED;
-	follow(T1, &facts);
-	CHECK_INT(gate_ask(1), 0);
-	elapse(2000);
-	CHECK_INT(count(ACT_START), 0);
-	record_assign(T1, 2, 3, 2, 2);
-	persisted();
-	hear_ack(1, T1, 2);
-	CHECK(done(ACT_START));
-	CHECK_INT(gate_ask(2), 1);
-	alone_end();
-}
-
-static void a_late_end_of_a_start_is_not_taken(void)
-{
-	struct core_event end = { .type = EV_START_RESULT };
-
-	member_of(3, 2);
-	record_assign(T1, 2, 3, 2, 1);
-	persisted();
-	hear_ack(1, T1, 2);
-	CHECK(done(ACT_START));
-	end.start.op = done(ACT_START)->instance.op;
-	end.start.ok = true;
-	/* Another coordinator begins the same instance anew: the end of the first attempt says nothing about it. */
-	facts_make(&facts, T2, 3, 3);
-	facts.place.phase = PHASE_ASSIGNED;
-	facts.place.generation = 4;
-	follow(T2, &facts);
-	elapse(100);
-	step(&end);
-	CHECK(!sent(MSG_RESULT));
-	alone_end();
-}
-
-/* The coordinator did not heed the report of the stop while it waited for the start: it hears it again, after the start's success. */
-static void a_stop_during_the_verification_is_told_again(void)
-{
-	struct instance_report report = { .state = INSTANCE_ABSENT, .defined = true, .stop_reason = STOP_BY_API };
-	struct core_event told = { .type = EV_REPORTS, .reports = { .n = 1, .reports = &report } };
-	struct core_event end = { .type = EV_START_RESULT, .start = { .ok = true } };
-
-	for (int stopped = 0; stopped < 2; stopped++) {
-		member_of(3, 2);
-		record_assign(T1, 2, 3, 2, 1);
-		persisted();
-		hear_ack(1, T1, 2);
-		CHECK(done(ACT_START));
-		end.start.op = done(ACT_START)->instance.op;
-		end.start.stopped = stopped;
-		report.spec = facts.spec;
-		step(&told);
-		elapse(100);
-		step(&end);
-		CHECK(sent(MSG_RESULT) && sent(MSG_RESULT)->ok);
-		CHECK_INT(sent(MSG_REPORT) != NULL, stopped);
-		if (stopped) {
-			CHECK(sent(MSG_RESULT) < sent(MSG_REPORT));
-			CHECK_INT(sent(MSG_REPORT)->n_reports, 1);
-			CHECK_INT(sent(MSG_REPORT)->reports[0].stop_reason, STOP_BY_API);
-		}
-		alone_end();
-	}
-}
-
-/* A guest whose definition was taken away while it runs is in every full report as long as it does. */
-static void one_without_a_definition_is_told_of(void)
-{
-	struct instance_report report = { .state = INSTANCE_RUNNING, .undefined = true };
-	struct core_event told = { .type = EV_REPORTS, .reports = { .n = 1, .reports = &report } };
-	struct core_event end = { .type = EV_START_RESULT, .start = { .ok = true, .stopped = true } };
-
-	member_of(3, 2);
-	record_assign(T1, 2, 3, 2, 1);
-	persisted();
-	hear_ack(1, T1, 2);
-	end.start.op = done(ACT_START)->instance.op;
-	report.spec = facts.spec;
-	step(&told);
-	step(&end); /* calls for a full report */
-	CHECK(sent(MSG_REPORT) && sent(MSG_REPORT)->full);
-	CHECK_INT(sent(MSG_REPORT)->n_reports, 1);
-	report.state = INSTANCE_ABSENT;
-	step(&told);
-	elapse(60000);
-	CHECK(!sent(MSG_REPORT) || !sent(MSG_REPORT)->n_reports);
-	alone_end();
-}
-
-static void a_migration_in_is_granted_once(void)
-{
-	struct instance_report coming = { .state = INSTANCE_INCOMING };
-	struct core_event told = { .type = EV_REPORTS, .reports = { .n = 1, .reports = &coming } };
-
-	alone_begin(3, 3);
-	facts_make(&facts, T1, 3, 2);
-	facts.place.joint = 3;
-	follow(T1, &facts);
-	CHECK_INT(gate_ask(1), 0);
-	/* libvirt asks for the migration, then for the QEMU that waits for it; whoever asks next is somebody else. */
-	CHECK_INT(gate_ask_op(2, GATE_MIGRATE_IN), 1);
-	CHECK_INT(gate_ask(3), 1);
-	CHECK_INT(gate_ask(4), 0);
-	CHECK_INT(gate_ask_op(5, GATE_MIGRATE_IN), 1);
-	elapse(3000);
-	persisted();
-	hear_beat(1, true, T1);
-	elapse(2100);
-	CHECK_INT(gate_ask(6), 0);
-	/* Once it is seen to come in, the QEMU is prepared: nobody else may use what was granted for it. */
-	CHECK_INT(gate_ask_op(7, GATE_MIGRATE_IN), 1);
-	coming.spec = facts.spec;
-	step(&told);
-	CHECK_INT(gate_ask(8), 0);
-	alone_end();
-}
-
-static void without_quorum_nothing_is_started(void)
-{
-	member_of(3, 3);
-	CHECK_INT(gate_ask(1), 1);
-	alone_present(false, 1, (const uint32_t[]){ 3 });
-	CHECK(!view().synced && !view().quorate);
-	CHECK_INT(gate_ask(2), -1);
-	elapse(1600);
-	CHECK_INT(gate_ask(3), -1);
-	alone_end();
-}
-
-static uint64_t next_inspection(void)
-{
-	unsigned int before = count(ACT_INSPECT);
-
-	for (int i = 0; i < 50 && count(ACT_INSPECT) == before; i++) {
-		hear_beat(1, true, T1);
-		persisted();
-		elapse(100);
-	}
-	CHECK_INT(count(ACT_INSPECT), before + 1);
-	return last_op(ACT_INSPECT);
-}
-
-static void a_release_waits_for_the_job_to_end(void)
-{
-	struct core_event seen = { .type = EV_INSPECT_RESULT };
-
-	alone_begin(3, 3);
-	facts_make(&facts, T1, 3, 3);
-	facts.place.phase = PHASE_REVOKING;
-	follow(T1, &facts);
-	seen.inspect.op = last_op(ACT_INSPECT);
-	CHECK(seen.inspect.op);
-	seen.inspect.known = seen.inspect.job = true;
-	step(&seen);
-	CHECK(!sent(MSG_RELEASED));
-	seen.inspect.op = next_inspection();
-	seen.inspect.job = false;
-	seen.inspect.known = false;
-	step(&seen);
-	CHECK(!sent(MSG_RELEASED));
-	seen.inspect.op = next_inspection();
-	seen.inspect.known = true;
-	step(&seen);
-	CHECK(sent(MSG_RELEASED));
-	alone_end();
-}
-
-/* A member that is cut off hears a last beat after it: it waits, and is not woken each millisecond for what has passed. */
-static void nobody_is_woken_for_what_is_past(void)
-{
-	static const uint32_t only_me[] = { 3 };
-
-	member_of(3, 2);
-	alone_present(false, 1, only_me);
-	hear_beat(T1 & 0xffff, true, T1);
-	elapse(10000);
-	CHECK(core_deadline(core) > now_ms + 100);
-	alone_end();
-}
-
 /* --- several messages of one step --- */
 
 /* Host 3 runs vm1, and in the next step its whole report is due again. */
@@ -523,14 +241,7 @@ static void who_cannot_know_leaves_guests(void)
 	alone_end();
 }
 
-/* --- migrations --- */
-
-static void what_belongs_here_does_not_come_in(void)
-{
-	member_of(3, 3);
-	CHECK_INT(gate_ask_op(1, GATE_MIGRATE_IN), 0);
-	alone_end();
-}
+/* --- what it tells --- */
 
 static void a_definition_that_went_along_is_no_wish(void)
 {
@@ -576,21 +287,9 @@ int main(void)
 	RUN(nothing_of_an_older_term_is_taken);
 	RUN(a_missing_record_is_noticed);
 	RUN(a_store_opened_anew_is_behind);
-	RUN(a_start_waits_for_the_commit);
-	RUN(an_acknowledgement_of_another_term_does_not_count);
-	RUN(half_of_the_votes_commits_nothing);
-	RUN(nobody_is_woken_for_what_is_past);
-	RUN(what_an_earlier_epoch_was_given_is_not_started);
-	RUN(a_late_end_of_a_start_is_not_taken);
-	RUN(a_stop_during_the_verification_is_told_again);
-	RUN(one_without_a_definition_is_told_of);
-	RUN(a_migration_in_is_granted_once);
-	RUN(without_quorum_nothing_is_started);
-	RUN(a_release_waits_for_the_job_to_end);
 	RUN(a_claim_is_of_the_instance_that_is_started);
 	RUN(a_change_is_told_beside_a_whole_report);
 	RUN(who_cannot_know_leaves_guests);
-	RUN(what_belongs_here_does_not_come_in);
 	RUN(a_definition_that_went_along_is_no_wish);
 	return 0;
 }
