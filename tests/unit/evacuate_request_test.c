@@ -137,6 +137,8 @@ static void nova_is_taken(void)
 	static const char text[] = NOVA_START
 		"{\"cloud\":\"c\",\"clouds_file\":\"/f\",\"region\":null,\"interface\":\"admin\",\"timeout_ms\":5,"
 		"\"microversion\":\"2.79\",\"self\":\"h2\",\"dead\":[\"h1\",\"h3\"],\"environment\":{\"OS_X\":\"y\"}}}";
+	static const char by_hand[] =
+		"{\"op\":\"a\",\"by_hand\":true,\"plane\":\"nova\",\"nova\":{\"self\":\"h2\",\"automatic_return\":false}}";
 	static const char least[] = "{\"op\":\"a\",\"plane\":\"nova\",\"nova\":{\"self\":\"h2\"}}";
 	char error[REQUEST_ERROR_SIZE];
 	struct request req;
@@ -162,6 +164,10 @@ static void nova_is_taken(void)
 	CHECK_STR(req.nova.microversion, "2.93");
 	CHECK_INT(req.nova.n_dead, 0);
 	CHECK(!req.nova.environment);
+	CHECK(req.nova.automatic_return && !req.by_hand);
+	request_free(&req);
+	CHECK_INT(request_parse(REQUEST_ENABLE, by_hand, sizeof(by_hand) - 1, &req, error, sizeof(error), NULL, 0), 0);
+	CHECK(!req.nova.automatic_return && req.by_hand);
 	request_free(&req);
 }
 
@@ -184,6 +190,10 @@ static void nova_is_refused(void)
 	check_wrong(REQUEST_START, NOVA_START "{\"self\":\"h2\",\"dead\":[\"h1\",\"h2\"]}}",
 		    "field \"dead\": h2 is this host itself");
 	check_wrong(REQUEST_ENABLE, "{\"op\":\"a\"}", "field \"plane\": enable is Nova's");
+	check_wrong(REQUEST_ENABLE, "{\"op\":\"a\",\"by_hand\":1,\"plane\":\"nova\",\"nova\":{\"self\":\"h2\"}}",
+		    "field \"by_hand\": expected true or false");
+	check_wrong(REQUEST_ENABLE, "{\"op\":\"a\",\"plane\":\"nova\",\"nova\":{\"self\":\"h2\",\"automatic_return\":\"no\"}}",
+		    "field \"automatic_return\": expected true or false");
 	check_wrong(REQUEST_SERVERS, "{\"op\":\"a\"}", "field \"plane\": servers is Nova's");
 	check_wrong(REQUEST_SERVERS, "{\"op\":\"a\",\"plane\":\"nova\",\"nova\":{\"self\":\"h1\"},\"hosts\":[\"a&b/\"]}",
 		    "field \"hosts\": expected names of hosts");
