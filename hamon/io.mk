@@ -11,11 +11,18 @@ libhamon_io_a_SOURCES = \
 # What a program that links libhamon_io.a needs.
 HAMON_IO_LIBS = libhamon_io.a libhamon_common.a $(CPG_LIBS) $(QB_LIBS) $(JSON_LIBS)
 
-check_PROGRAMS += tests/unit/helper_test
-TESTS += tests/unit/helper_test
-tests_unit_helper_test_SOURCES = tests/unit/helper_test.c
+HELPER_TESTS = tests/unit/helper_test tests/unit/helper_end_test tests/unit/helper_spare_test
+check_PROGRAMS += $(HELPER_TESTS)
+TESTS += $(HELPER_TESTS)
+tests_unit_helper_test_SOURCES = tests/unit/helper_test.c tests/unit/helper_seen.c tests/unit/helper_seen.h
 tests_unit_helper_test_CPPFLAGS = $(AM_CPPFLAGS) $(QB_CFLAGS) $(JSON_CFLAGS)
 tests_unit_helper_test_LDADD = $(HAMON_IO_LIBS)
+tests_unit_helper_end_test_SOURCES = tests/unit/helper_end_test.c tests/unit/helper_seen.c tests/unit/helper_seen.h
+tests_unit_helper_end_test_CPPFLAGS = $(AM_CPPFLAGS) $(QB_CFLAGS) $(JSON_CFLAGS)
+tests_unit_helper_end_test_LDADD = $(HAMON_IO_LIBS)
+tests_unit_helper_spare_test_SOURCES = tests/unit/helper_spare_test.c tests/unit/helper_seen.c tests/unit/helper_seen.h
+tests_unit_helper_spare_test_CPPFLAGS = $(AM_CPPFLAGS) $(QB_CFLAGS) $(JSON_CFLAGS)
+tests_unit_helper_spare_test_LDADD = $(HAMON_IO_LIBS)
 
 check_PROGRAMS += tests/unit/frame_test tests/fuzz/fuzz_frame
 TESTS += tests/unit/frame_test
