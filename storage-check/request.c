@@ -91,7 +91,7 @@ static int beacon_request_parse(struct request *request)
 	if (json_copy_string(request->json, "boot_id", beacon->boot_id, sizeof(beacon->boot_id)) ||
 	    !boot_id_valid(beacon->boot_id))
 		return request_fail(request, "boot_id: expected a uuid");
-	if (strings_parse(request, "places", REQUEST_PLACES_MAX, path_valid, "an absolute path",
+	if (strings_parse(request, "places", REQUEST_BEACONS_MAX, path_valid, "an absolute path",
 			  &request->places, &request->n_places))
 		return -EINVAL;
 	return strings_parse(request, "peers", REQUEST_PEERS_MAX, beacon_host_valid, "a host name",

@@ -31,7 +31,8 @@
 #include "hamon/common/domxml.h"
 #include "storage-check/beacon.h"
 
-#define REQUEST_PLACES_MAX 256
+#define REQUEST_PLACES_MAX 256 /* of one instance */
+#define REQUEST_BEACONS_MAX 4096
 #define REQUEST_PEERS_MAX 256
 #define REQUEST_INSTANCES_MAX 4096
 #define REQUEST_TIMEOUT_MAX_MS 60000

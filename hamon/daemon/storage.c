@@ -16,7 +16,7 @@
 #define CHECK_SOON_FOR_MS 60000
 #define FRESH_MS 10000          /* a proof this young needs no repetition before a start */
 #define NONCE_INTERVAL_MS 600000
-#define PLACES_MAX 64
+#define PLACES_MAX (2 * CORE_INSTANCES_MAX) /* under Nova each instance has a folder of its own */
 
 static void nonce_make(char nonce[CORE_NONCE_SIZE])
 {
