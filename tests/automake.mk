@@ -41,3 +41,13 @@ tests_unit_core_waiting_test_SOURCES = tests/unit/core_waiting_test.c $(CORE_LEA
 tests_unit_core_waiting_test_LDADD = libhamon_core.a
 tests_unit_core_words_test_SOURCES = tests/unit/core_words_test.c $(CORE_LEADING)
 tests_unit_core_words_test_LDADD = libhamon_core.a
+
+# A tarball that is made of a checkout has all of it.
+dist-hook:
+	@test ! -e $(srcdir)/.git || (cd $(srcdir) && git ls-files) | grep -v '^\.' | { \
+		rc=0; \
+		while read -r file; do \
+			test -e "$(distdir)/$$file" || { echo "not in the tarball: $$file" >&2; rc=1; }; \
+		done; \
+		exit $$rc; \
+	}

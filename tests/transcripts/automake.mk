@@ -9,9 +9,11 @@ EXTRA_DIST += tests/transcripts/brake.txt \
 	tests/transcripts/coordinator-lost.txt \
 	tests/transcripts/daemon-killed.txt \
 	tests/transcripts/device-broken.txt \
+	tests/transcripts/evacuate-by-hand.txt \
 	tests/transcripts/fast-reboot.txt \
 	tests/transcripts/fence-delay.txt \
 	tests/transcripts/gate.txt \
+	tests/transcripts/hand-over.txt \
 	tests/transcripts/host-lost.txt \
 	tests/transcripts/host-shutdown.txt \
 	tests/transcripts/live-migration-target-dies.txt \
@@ -19,6 +21,7 @@ EXTRA_DIST += tests/transcripts/brake.txt \
 	tests/transcripts/local-disks.txt \
 	tests/transcripts/maintenance.txt \
 	tests/transcripts/minority.txt \
+	tests/transcripts/move-stopped.txt \
 	tests/transcripts/no-room.txt \
 	tests/transcripts/returns-in-same-boot.txt \
 	tests/transcripts/start-fails.txt \
@@ -27,6 +30,7 @@ EXTRA_DIST += tests/transcripts/brake.txt \
 	tests/transcripts/store-lost.txt \
 	tests/transcripts/target-dies.txt \
 	tests/transcripts/two-new-stores.txt \
+	tests/transcripts/two-nodes-idle.txt \
 	tests/transcripts/two-nodes.txt \
 	tests/transcripts/watchdog.txt \
 	tests/transcripts/wishes.txt
