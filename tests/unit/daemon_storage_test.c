@@ -15,6 +15,8 @@ static struct spec_fact spec = { .uuid = "u1", .name = "a1", .def_hash = "1111" 
 static struct place_fact place;
 static const char *definition;
 static unsigned int checks; /* that have begun */
+static size_t servers;      /* here, each in a folder of its own; 0: just the one of spec */
+static size_t beacons;      /* folders that the last round of them had */
 static void (*on_line)(void *user, struct helper *helper, struct json_object *obj);
 static void (*on_exit_of_check)(void *user, struct helper *helper, int status, enum helper_end end);
 static uint64_t now_ms;
@@ -28,11 +30,18 @@ uint64_t clock_boot_ms(void)
 
 size_t core_instance_count(const struct core *core)
 {
-	return 1;
+	return servers ? servers : 1;
 }
 
 bool core_instance(const struct core *core, size_t slot, struct core_instance_view *ret)
 {
+	static struct spec_fact server = { .n_places = 1 };
+
+	if (servers) {
+		snprintf(server.places[0], sizeof(server.places[0]), "/instances/%zu", slot);
+		*ret = (struct core_instance_view){ .spec = &server, .place = &place };
+		return slot < servers;
+	}
 	*ret = (struct core_instance_view){ .spec = &spec, .place = &place };
 	return slot == 0;
 }
@@ -60,6 +69,14 @@ struct helper *daemon_helper(struct daemon *daemon, const char *program, const c
 			     void (*end)(void *user, struct helper *helper, int status, enum helper_end end),
 			     void *user)
 {
+	struct json_object *places;
+
+	if (!strcmp(verb, "beacon")) {
+		CHECK(json_object_object_get_ex(input, "places", &places));
+		beacons = json_object_array_length(places);
+		json_object_put(input);
+		return (struct helper *)&beacons;
+	}
 	CHECK_STR(verb, "check");
 	CHECK(!daemon->check);
 	json_object_put(input);
@@ -141,6 +158,7 @@ static void begin(void)
 	place.owner = place.home = 2;
 	definition = "<domain/>";
 	checks = 0;
+	servers = 0;
 	now_ms = 1000000;
 }
 
@@ -158,6 +176,16 @@ static void a_change_is_checked_at_once(void)
 	spec.version.counter++;
 	storage_step(&d);
 	CHECK_INT(checks, 2);
+}
+
+/* Nova has a folder for each server: one without a beacon would not be proven shared. */
+static void every_folder_gets_a_beacon(void)
+{
+	begin();
+	place.owner = 1;
+	servers = 300;
+	storage_tick(&d);
+	CHECK_INT(beacons, 300);
 }
 
 static void a_change_during_a_check_is_checked_after_it(void)
@@ -208,6 +236,7 @@ static void a_bad_verdict_is_looked_at_again_soon(void)
 int main(void)
 {
 	RUN(a_change_is_checked_at_once);
+	RUN(every_folder_gets_a_beacon);
 	RUN(a_change_during_a_check_is_checked_after_it);
 	RUN(one_without_its_definition_is_checked_soon);
 	RUN(a_bad_verdict_is_looked_at_again_soon);
