@@ -15,8 +15,11 @@ hamonctl_SOURCES = hamon/ctl/main.c hamon/ctl/command.h hamon/ctl/show.c hamon/c
 	hamon/ctl/findings.c hamon/ctl/findings.h hamon/ctl/view.h hamon/ctl/view_status.c hamon/ctl/view_records.c
 hamonctl_LDADD = libhamon_ctl.a libhamon_common.a $(QB_LIBS) $(JSON_LIBS)
 
-check_PROGRAMS += tests/unit/control_test
-TESTS += tests/unit/control_test
+check_PROGRAMS += tests/unit/control_test tests/unit/control_users_test
+TESTS += tests/unit/control_test tests/unit/control_users_test
+tests_unit_control_users_test_SOURCES = tests/unit/control_users_test.c tests/unit/control_server.c tests/unit/control_server.h
+tests_unit_control_users_test_CPPFLAGS = $(AM_CPPFLAGS) $(QB_CFLAGS) $(JSON_CFLAGS)
+tests_unit_control_users_test_LDADD = libhamon_control.a libhamon_ctl.a libhamon_common.a $(QB_LIBS) $(JSON_LIBS)
 tests_unit_control_test_SOURCES = tests/unit/control_test.c tests/unit/control_server.c tests/unit/control_server.h
 tests_unit_control_test_CPPFLAGS = $(AM_CPPFLAGS) $(QB_CFLAGS) $(JSON_CFLAGS)
 tests_unit_control_test_LDADD = libhamon_control.a libhamon_ctl.a libhamon_common.a $(QB_LIBS) $(JSON_LIBS)

@@ -5,6 +5,8 @@
 #include <signal.h>
 #include <unistd.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include "hamon/common/ctl.h"
@@ -208,4 +210,29 @@ const char *raw_error(qb_ipcc_connection_t *connection)
 	json_object_put(reply);
 	CHECK_INT(json_parse(text, strlen(text), &reply), 0);
 	return ctl_reply_error(reply, &error) ? error.code : "";
+}
+
+pid_t child_fork(void)
+{
+	pid_t pid;
+
+	fflush(NULL);
+	pid = fork();
+	CHECK(pid >= 0);
+	if (!pid)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return pid;
+}
+
+int silent_connect(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	strcpy(address.sun_path + 1, getenv("HAMON_SERVICE"));
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address))) {
+		close(fd);
+		return -1;
+	}
+	return fd;
 }

@@ -40,4 +40,10 @@ void raw_send(qb_ipcc_connection_t *connection, const char *text, int size, int 
 /* Waits for an answer and returns its error code, "" when it is none; freed by the next call. */
 const char *raw_error(qb_ipcc_connection_t *connection);
 
+/* fork(), and the child ends with this process: a test that was killed leaves nobody behind. */
+pid_t child_fork(void);
+
+/* A plain connection to the service that never says hello, or -1. */
+int silent_connect(void);
+
 #endif
