@@ -46,15 +46,16 @@ static bool unlock(struct compute *compute, const struct request *req, const cha
 	return true;
 }
 
-void nova_unlock(struct compute *compute, const struct request *req)
+void nova_unlock(struct compute *compute, const struct request *req, const struct nova_server *known)
 {
 	struct nova_failure failure = compute->failure;
 	struct nova_server server;
 
 	/* Whatever has used up the time of the start. */
 	compute->deadline_ms = clock_boot_ms() + UNLOCK_MS;
-	if (compute_server_get(compute, req->uuid, &server) && nova_lock_is_ours(&server) &&
-	    !unlock(compute, req, req->uuid))
+	if (!known && compute_server_get(compute, req->uuid, &server))
+		known = &server;
+	if (known && nova_lock_is_ours(known) && !unlock(compute, req, req->uuid))
 		report_progress(req->op, "not-unlocked", compute->failure.text);
 	compute->failure = failure;
 }

@@ -18,8 +18,8 @@ bool nova_lock_is_ours(const struct nova_server *server);
 /* Before an evacuation; that it fails is told and stops nothing. */
 void nova_lock(struct compute *compute, const struct request *req, const struct nova_server *server);
 
-/* Reads the server again, and takes a lock of hamon's off; gives up soon. */
-void nova_unlock(struct compute *compute, const struct request *req);
+/* Takes a lock of hamon's off; gives up soon. known: the server as it was read a moment ago, or NULL: it is read again. */
+void nova_unlock(struct compute *compute, const struct request *req, const struct nova_server *known);
 
 /* Those left on servers of this host, by whoever was killed. The result gets their number as "unlocked". False with compute->failure. */
 bool nova_locks_end(struct compute *compute, const struct request *req, struct json_object *result);

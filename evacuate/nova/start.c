@@ -1,6 +1,6 @@
 /*
  * Starts a server here through Nova. Every turn reads the truth first (its evacuations, and the server) and takes at most
- * one step that follows from it, so a repeated start goes on where a killed one stopped; a turn that finds the evacuation as it was reads no
+ * one step that follows from it, so a repeated start goes on where a killed one stopped; a turn that finds the evacuation going on reads no
  * more, and takes no step. Nova refuses no second evacuation of a
  * server that already moves, and the second would break the first: what must never happen here is a POST beside an unfinished one.
  *
@@ -22,6 +22,8 @@
 #define VOLUMES_AGAIN_MS 250
 #define WATCH_SLACK_MS 5000
 #define TELL_MS 5000
+#define FRESH_MS 1000      /* a server read so short ago is not read once more for its lock */
+#define IDLE_MS 10000
 #define READ_MAX_MS 6000   /* so old is what is known of the server itself, at most, while its evacuation goes on */
 
 enum turn start_fail(struct start *start)
@@ -62,6 +64,18 @@ uint64_t start_quiet_ms(const struct start *start)
 }
 
 /*
+ * So long a server without a task may be on its way all the same. That it has arrived is told in two steps, which are close together; before
+ * that there is another such moment, which a busy Nova makes long. An evacuation of ours has not failed then, and another's
+ * must not be joined by a second.
+ */
+static uint64_t idle_max_ms(const struct start *start)
+{
+	if (start_is_self(start, start->server.host))
+		return SETTLE_MS;
+	return start->posted && start->newest.id > start->newest_before ? STUCK_MS : IDLE_MS;
+}
+
+/*
  * An evacuation that may still start the server somewhere. Nova's records are not always ended: when one was left by a host that died, the
  * conductor writes the end of the next one into it, and the next one stays "accepted" for ever. A server without a task is not
  * on its way, but for a moment between two states.
@@ -69,14 +83,14 @@ uint64_t start_quiet_ms(const struct start *start)
 bool start_moves(struct start *start)
 {
 	if (start->has_newest && !*start->server.task && strcmp(start->server.status, "REBUILD") &&
-	    start_quiet_ms(start) >= SETTLE_MS)
+	    start_quiet_ms(start) >= idle_max_ms(start))
 		start->abandoned = start->newest.id;
 	return start->has_newest && start->newest.id != start->abandoned &&
 		nova_migration_is_unfinished(&start->newest);
 }
 
 /* False when Nova does not tell it. */
-static bool evacuation_read(struct start *start, bool *ret_same)
+static bool evacuation_read(struct start *start)
 {
 	struct nova_migrations migrations;
 	const struct nova_migration *newest;
@@ -84,8 +98,6 @@ static bool evacuation_read(struct start *start, bool *ret_same)
 	if (!compute_evacuations_get(&start->compute, start->req->uuid, NULL, &migrations))
 		return false;
 	newest = nova_migrations_newest(&migrations, start->req->uuid);
-	*ret_same = newest && start->has_newest && newest->id == start->newest.id &&
-		!strcmp(newest->status, start->newest.status) && !strcmp(newest->dest, start->newest.dest);
 	start->has_newest = newest;
 	if (newest)
 		start->newest = *newest;
@@ -94,13 +106,17 @@ static bool evacuation_read(struct start *start, bool *ret_same)
 }
 
 /*
- * While an evacuation goes on, what it is called there tells whether the server is worth a look: that costs nova-api by far the most, and many
- * helpers look at the same time. A server without a task is always looked at: its evacuation may be over and its record left open.
+ * While its evacuation to this host goes on, the server is not worth a look: that costs nova-api by far the most, and many helpers look
+ * at the same time. But one that has been seen without a task since it was asked for may have arrived, with its record left open.
  */
 static bool is_on_its_way(const struct start *start)
 {
-	return *start->server.task && start->newest.id != start->abandoned &&
-		nova_migration_is_unfinished(&start->newest) && clock_boot_ms() - start->read_ms < READ_MAX_MS;
+	bool busy = *start->server.task || (start->posted && start->read_ms < start->posted_ms);
+
+	return busy && start->has_newest && start->newest.id != start->abandoned &&
+		(!start->posted || start->newest.id > start->newest_before) &&
+		nova_migration_is_unfinished(&start->newest) && start_is_self(start, start->newest.dest) &&
+		clock_boot_ms() - start->read_ms < READ_MAX_MS;
 }
 
 static bool server_read(struct start *start)
@@ -135,11 +151,11 @@ static enum turn missing(struct start *start)
 static enum turn turn(struct start *start)
 {
 	const struct nova_server *server = &start->server;
-	bool read, same;
+	bool read;
 
 	/* In this order: an evacuation that has ended has moved the server already. */
-	read = evacuation_read(start, &same);
-	if (read && same && is_on_its_way(start))
+	read = evacuation_read(start);
+	if (read && is_on_its_way(start))
 		return TURN_AGAIN;
 	if (!read || !server_read(start))
 		return start->compute.failure.status == 404 ? missing(start) : start_fail(start);
@@ -197,8 +213,10 @@ static void volumes_tell(struct start *start)
 
 static void unlock(struct start *start)
 {
+	bool fresh = start->read_ms && clock_boot_ms() - start->read_ms < FRESH_MS;
+
 	if (start->may_be_locked)
-		nova_unlock(&start->compute, start->req);
+		nova_unlock(&start->compute, start->req, fresh ? &start->server : NULL);
 	start->may_be_locked = false;
 }
 

@@ -12,7 +12,7 @@
 #include "hamon/common/clock.h"
 
 #define FIRST_MS 250
-#define MAX_MS 1000
+#define MAX_MS 1500
 #define QUEUED_MIN_MS 2000
 #define QUEUED_MAX_MS 4000
 #define BEGUN_MS 500

@@ -135,9 +135,12 @@ struct daemon {
 	struct helper *check;
 	uint64_t beacon_due_ms;
 	uint64_t check_due_ms;
-	bool check_again;   /* something changed while a check ran */
+	uint64_t check_began_ms, check_rest_ms; /* when the last one began, and until when instances that change wait */
+	uint64_t beacon_began_ms, beacon_rest_ms;
+	bool check_again;   /* a host changed while a check ran */
+	bool check_rested;  /* an instance did */
 	bool check_partial; /* the last one left out what had no definition yet */
-	uint64_t instances_digest;
+	uint64_t hosts_digest, instances_digest, folders_digest;
 	bool verdicts_resend;
 	size_t n_verdicts;
 	struct verdict_report *verdicts;

@@ -14,6 +14,8 @@
 #define CHECK_INTERVAL_MS 30000
 #define CHECK_SOON_MS 3000      /* while verdicts are still bad or new */
 #define CHECK_SOON_FOR_MS 60000
+#define REST 9                  /* what instances that change set off takes a tenth of the time: a recovery changes one after the other */
+#define REST_MAX_MS 10000
 #define FRESH_MS 10000          /* a proof this young needs no repetition before a start */
 #define NONCE_INTERVAL_MS 600000
 #define PLACES_MAX (2 * CORE_INSTANCES_MAX) /* under Nova each instance has a folder of its own */
@@ -26,6 +28,13 @@ static void nonce_make(char nonce[CORE_NONCE_SIZE])
 		return;
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		snprintf(nonce + 2 * i, 3, "%02x", bytes[i]);
+}
+
+static uint64_t rest_until_ms(uint64_t began_ms)
+{
+	uint64_t now_ms = clock_boot_ms(), rest_ms = REST * (now_ms - began_ms);
+
+	return now_ms + (rest_ms < REST_MAX_MS ? rest_ms : REST_MAX_MS);
 }
 
 static struct verdict_report *verdict_slot(struct daemon *d, const char *uuid, size_t *ret_index)
@@ -76,6 +85,9 @@ static void beacon_on_exit(void *user, struct helper *helper, int status, enum h
 	struct daemon *d = user;
 
 	d->beacon = NULL;
+	d->beacon_rest_ms = rest_until_ms(d->beacon_began_ms);
+	if (d->beacon_due_ms < d->beacon_rest_ms)
+		d->beacon_due_ms = d->beacon_rest_ms;
 	/* The beacons are out: now their nonce may be announced. */
 	watch_host_report(d);
 }
@@ -90,6 +102,7 @@ static void beacon_begin(struct daemon *d)
 	for (size_t i = 0; i < core_instance_count(d->core); i++)
 		if (core_instance(d->core, i, &view) && view.place->owner == d->settings.self)
 			places_add(places, view.spec);
+	d->beacon_began_ms = now_ms;
 	d->beacon_due_ms = now_ms + d->config->storage.beacon_interval_ms;
 	if (!json_object_array_length(places)) {
 		json_object_put(input);
@@ -218,6 +231,7 @@ static void check_on_exit(void *user, struct helper *helper, int status, enum he
 	uint64_t now_ms = clock_boot_ms();
 
 	d->check = NULL;
+	d->check_rest_ms = rest_until_ms(d->check_began_ms);
 	if (d->check_again) {
 		d->check_due_ms = now_ms;
 		return;
@@ -226,6 +240,8 @@ static void check_on_exit(void *user, struct helper *helper, int status, enum he
 		all_good &= d->verdicts[i].verdict == VERDICT_SHARED || d->verdicts[i].verdict == VERDICT_VOLUME;
 	d->check_due_ms = now_ms + (all_good || now_ms > d->verdicts_changed_ms + CHECK_SOON_FOR_MS ?
 				    CHECK_INTERVAL_MS : CHECK_SOON_MS);
+	if (d->check_rested && d->check_due_ms > d->check_rest_ms)
+		d->check_due_ms = d->check_rest_ms;
 }
 
 static void check_begin(struct daemon *d)
@@ -233,7 +249,8 @@ static void check_begin(struct daemon *d)
 	struct json_object *input, *list = json_object_new_array();
 	struct core_instance_view view;
 
-	d->check_again = d->check_partial = false;
+	d->check_again = d->check_rested = d->check_partial = false;
+	d->check_began_ms = clock_boot_ms();
 	for (size_t i = 0; i < core_instance_count(d->core); i++) {
 		if (!core_instance(d->core, i, &view) || view.place->owner == d->settings.self)
 			continue;
@@ -258,14 +275,13 @@ static void check_begin(struct daemon *d)
 				 check_on_exit, d);
 }
 
-/* After each step: new or changed instances, new nonces and lost hosts are looked at soon. */
-void storage_step(struct daemon *d)
-{
-	struct core_instance_view view;
-	struct core_host_view host;
-	uint64_t digest = 1469598103934665603u, now_ms = clock_boot_ms();
-
 #define MIX(value) (digest = (digest ^ (uint64_t)(value)) * 1099511628211u)
+
+static uint64_t instances_digest(struct daemon *d)
+{
+	uint64_t digest = 1469598103934665603u;
+	struct core_instance_view view;
+
 	for (size_t i = 0; i < core_instance_count(d->core); i++) {
 		if (!core_instance(d->core, i, &view))
 			continue;
@@ -274,6 +290,31 @@ void storage_step(struct daemon *d)
 		MIX(view.spec->version.term);
 		MIX(view.place->home);
 	}
+	return digest;
+}
+
+/* This host's own, into which beacons belong. */
+static uint64_t folders_digest(struct daemon *d)
+{
+	uint64_t digest = 1469598103934665603u;
+	struct core_instance_view view;
+
+	for (size_t i = 0; i < core_instance_count(d->core); i++) {
+		if (!core_instance(d->core, i, &view) || view.place->owner != d->settings.self)
+			continue;
+		MIX(i);
+		for (uint32_t k = 0; k < view.spec->n_places; k++)
+			for (const char *c = view.spec->places[k]; *c; c++)
+				MIX(*c);
+	}
+	return digest;
+}
+
+static uint64_t hosts_digest(struct daemon *d)
+{
+	uint64_t digest = 1469598103934665603u;
+	struct core_host_view host;
+
 	for (size_t i = 0; i < core_host_count(d->core); i++) {
 		if (!core_host(d->core, i, &host))
 			continue;
@@ -282,17 +323,34 @@ void storage_step(struct daemon *d)
 		for (const char *c = host.fact->nonce; *c; c++)
 			MIX(*c);
 	}
+	return digest;
+}
 #undef MIX
-	if (digest == d->instances_digest)
+
+/* After each step: lost hosts and new nonces are looked at at once, new or changed instances soon. */
+void storage_step(struct daemon *d)
+{
+	uint64_t hosts = hosts_digest(d), instances = instances_digest(d), now_ms = clock_boot_ms();
+	bool hosts_changed = hosts != d->hosts_digest;
+	uint64_t folders;
+
+	if (!hosts_changed && instances == d->instances_digest)
 		return;
-	d->instances_digest = digest;
+	d->hosts_digest = hosts;
+	d->instances_digest = instances;
 	d->verdicts_changed_ms = now_ms;
-	if (d->beacon_due_ms > now_ms + 200)
-		d->beacon_due_ms = now_ms + 200;
-	if (!d->check)
+	folders = folders_digest(d);
+	if ((hosts_changed || folders != d->folders_digest) && d->beacon_due_ms > now_ms + 200)
+		d->beacon_due_ms = now_ms + 200 > d->beacon_rest_ms ? now_ms + 200 : d->beacon_rest_ms;
+	d->folders_digest = folders;
+	if (!d->check && (hosts_changed || now_ms >= d->check_rest_ms))
 		check_begin(d);
-	else
+	else if (!d->check && d->check_due_ms > d->check_rest_ms)
+		d->check_due_ms = d->check_rest_ms;
+	else if (d->check && hosts_changed)
 		d->check_again = true; /* it may have been asked before what has changed now */
+	else if (d->check)
+		d->check_rested = true; /* the same, when it has rested */
 }
 
 void storage_tick(struct daemon *d)
