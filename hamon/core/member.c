@@ -126,6 +126,9 @@ void member_reports_send(struct core *core)
 	if (!core->report_due || !core->group_up || !core->own_reported || !core->coordinator ||
 	    !core->synced)
 		return;
+	/* It stood still: what it knows of its instances is from before, and what happened since is being read. */
+	if (core_tilted(core))
+		return;
 	/* What the watch has just seen is sent in this step already, and told only once: the whole report waits. */
 	if (core->n_reports)
 		return;

@@ -79,7 +79,10 @@ static void wish_set(struct core *core, struct instance *inst, enum wish wish, c
 static void owner_report_take(struct core *core, struct instance *inst, const struct host *host,
 			      const struct instance_report *report)
 {
-	if (host->fact.state != HOST_ADMITTED || host->fact.epoch != inst->place.owner_epoch)
+	/* Also one that was lost and is back, before it is known that no `off` will hit it: people may be working on it. */
+	if (host->fact.state != HOST_ADMITTED && (host->fact.state != HOST_LOST || !host_is_alive(host)))
+		return;
+	if (host->fact.epoch != inst->place.owner_epoch)
 		return;
 	/* A migration may take the definition along: nobody has said that the instance itself goes. */
 	if (report->undefined && report->state == INSTANCE_ABSENT && inst->place.phase == PHASE_SETTLED &&

@@ -127,7 +127,8 @@ static bool host_commit(struct world *w, const struct host_fact *fact)
 		host->lost_ms = 0;
 	host->fact = *fact;
 	ledger_host_check(w, &old, fact);
-	return fact->fence_intent && !old.fact.fence_intent;
+	/* Of one that was proven dead in another way it says that an `off` may still be under way. */
+	return fact->state == HOST_LOST && fact->fence_intent && !old.fact.fence_intent;
 }
 
 /* A new coordinator may not know when a host was lost whose incident is closed: its brake need not count that one. */

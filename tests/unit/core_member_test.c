@@ -214,6 +214,31 @@ static void a_change_is_told_beside_a_whole_report(void)
 	alone_end();
 }
 
+/* What it has kept is from before it stood still: what happened since is heard first. */
+static void who_stood_still_lists_nothing_old(void)
+{
+	struct instance_report vm1;
+	unsigned int wholes = 0;
+
+	report_again_soon(&vm1);
+	now_ms += 2500;
+	step(&(struct core_event){ .type = EV_TICK });
+	CHECK(view().tilt && view().synced);
+	CHECK(!sent(MSG_REPORT));
+	vm1.state = INSTANCE_ABSENT;
+	vm1.stop_reason = STOP_BY_GUEST;
+	step(&(struct core_event){ .type = EV_REPORTS, .reports = { .n = 1, .reports = &vm1 } });
+	CHECK(sent(MSG_REPORT) && !sent(MSG_REPORT)->full);
+	while (view().tilt) {
+		CHECK(!sent(MSG_REPORT) || !sent(MSG_REPORT)->full);
+		elapse(500);
+		wholes += sent(MSG_REPORT) && sent(MSG_REPORT)->full && sent(MSG_REPORT)->reports[0].state == INSTANCE_ABSENT;
+		hear_beat(1, true, T1);
+	}
+	CHECK_INT(wholes, 1);
+	alone_end();
+}
+
 /* --- leaving in order --- */
 
 static bool leaves_guests(void)
@@ -289,6 +314,7 @@ int main(void)
 	RUN(a_store_opened_anew_is_behind);
 	RUN(a_claim_is_of_the_instance_that_is_started);
 	RUN(a_change_is_told_beside_a_whole_report);
+	RUN(who_stood_still_lists_nothing_old);
 	RUN(who_cannot_know_leaves_guests);
 	RUN(a_definition_that_went_along_is_no_wish);
 	return 0;

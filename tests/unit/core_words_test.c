@@ -63,6 +63,31 @@ static void what_is_repeated_while_libvirt_hangs_is_no_wish(void)
 	alone_end();
 }
 
+/* Host 3, lost for a while, is back in its boot, and an `off` may still hit it: somebody shuts vm1 down there. */
+static void who_is_back_and_may_be_hit_is_believed(void)
+{
+	struct instance_report report = { .state = INSTANCE_RUNNING, .defined = true };
+	struct core_message news = { .type = MSG_REPORT, .from = 3, .n_reports = 1, .reports = &report };
+
+	fence_3();
+	report.spec = facts.spec;
+	alone_present(true, 3, all_3);
+	hear_beat(3, false, T1);
+	hear_report(3, "b3-1", false, INSTANCE_RUNNING);
+	CHECK_INT(host_now(3).state, HOST_LOST);
+	report.state = INSTANCE_ABSENT;
+	report.stop_reason = STOP_BY_GUEST;
+	hear(&news);
+	CHECK_INT(host_now(3).state, HOST_LOST);
+	CHECK_INT(place_now().wish, WISH_STOPPED);
+	alone_end();
+	/* What a host says of itself that is not here is older than its loss. */
+	fence_3();
+	hear(&news);
+	CHECK_INT(place_now().wish, WISH_RUNNING);
+	alone_end();
+}
+
 static void what_the_control_plane_deleted_is_no_instance(void)
 {
 	struct core_message result = { .type = MSG_RESULT, .from = 3, .generation = 2, .deleted = true, .uuid = VM1 };
@@ -122,6 +147,7 @@ int main(void)
 {
 	RUN(words_of_an_older_generation_are_not_taken);
 	RUN(what_is_repeated_while_libvirt_hangs_is_no_wish);
+	RUN(who_is_back_and_may_be_hit_is_believed);
 	RUN(what_the_control_plane_deleted_is_no_instance);
 	RUN(a_claim_of_another_instance_is_not_taken);
 	RUN(each_run_proves_the_disks_anew);
