@@ -182,11 +182,14 @@ static bool is_queued(const struct start *start)
 
 static bool evacuated(struct start *start)
 {
+	uint64_t began_ms = clock_boot_ms();
 	enum turn next;
 
 	while ((next = turn(start)) == TURN_AGAIN) {
-		if (nova_wait(&start->wait, is_queued(start), start->compute.deadline_ms))
+		if (nova_wait(&start->wait, is_queued(start), clock_boot_ms() - began_ms, start->compute.deadline_ms)) {
+			began_ms = clock_boot_ms();
 			continue;
+		}
 		report_failure(start->result, "timeout", "Nova did not bring %s up here within %llu ms: %s",
 			       start->server.name, (unsigned long long)start->req->start_timeout_ms, start->seen);
 		return false;
