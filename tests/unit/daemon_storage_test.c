@@ -13,6 +13,7 @@ static struct daemon d;
 static struct hamon_config config;
 static struct spec_fact spec = { .uuid = "u1", .name = "a1", .def_hash = "1111" };
 static struct place_fact place;
+static struct host_fact host;
 static const char *definition;
 static unsigned int checks; /* that have begun */
 static size_t servers;      /* here, each in a folder of its own; 0: just the one of spec */
@@ -48,12 +49,13 @@ bool core_instance(const struct core *core, size_t slot, struct core_instance_vi
 
 size_t core_host_count(const struct core *core)
 {
-	return 0;
+	return 1;
 }
 
 bool core_host(const struct core *core, size_t slot, struct core_host_view *ret)
 {
-	return false;
+	*ret = (struct core_host_view){ .nodeid = 2, .name = "h2", .fact = &host };
+	return slot == 0;
 }
 
 const char *verdict_name(enum verdict verdict)
@@ -206,6 +208,33 @@ static void a_change_during_a_check_is_checked_after_it(void)
 	CHECK_INT(checks, 2);
 }
 
+/* In a recovery one instance changes after the other, and to check all takes its time; a lost host is no matter of patience. */
+static void what_changes_again_and_again_is_checked_seldom(void)
+{
+	begin();
+	storage_step(&d);
+	now_ms += SECOND_MS;
+	says("shared");
+	ends();
+	spec.version.counter++;
+	storage_step(&d);
+	passes(8 * SECOND_MS);
+	CHECK_INT(checks, 1);
+	passes(SECOND_MS);
+	CHECK_INT(checks, 2);
+	now_ms += SECOND_MS;
+	spec.version.counter++;
+	storage_step(&d);
+	says("shared");
+	ends();
+	passes(8 * SECOND_MS);
+	CHECK_INT(checks, 2);
+	host.state = HOST_LOST;
+	storage_step(&d);
+	CHECK_INT(checks, 3);
+	host.state = HOST_ADMITTED;
+}
+
 static void one_without_its_definition_is_checked_soon(void)
 {
 	begin();
@@ -237,6 +266,7 @@ int main(void)
 {
 	RUN(a_change_is_checked_at_once);
 	RUN(every_folder_gets_a_beacon);
+	RUN(what_changes_again_and_again_is_checked_seldom);
 	RUN(a_change_during_a_check_is_checked_after_it);
 	RUN(one_without_its_definition_is_checked_soon);
 	RUN(a_bad_verdict_is_looked_at_again_soon);
