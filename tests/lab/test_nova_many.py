@@ -6,6 +6,7 @@ import cloud as cloud_module
 import crowd
 import pytest
 from bench_nova import status_kib
+from cluster import LONG
 from test_nova import HAMON, cloud_up, domains
 
 pytestmark = [pytest.mark.nova, pytest.mark.lab(boot=False, services=cloud_module.SERVICES, hamon=HAMON)]
@@ -58,10 +59,12 @@ def test_two_hundred_servers(cluster, request):
     print("%d servers: closed %.1f s after the power was cut" % (COUNT, time.monotonic() - began))
     helpers.end()
 
+    # A lock that a slow Nova did not take off at once goes later.
+    cluster.wait("no server is locked", lambda: not [one for one in cloud.nova.servers() if one["locked"]], LONG, 5)
     # By Nova's word, by libvirt's, and by hamon's: each once, and all in the same place.
     told = {server["id"]: server for server in cloud.nova.servers()}
     assert set(told) == servers and len(servers) == COUNT
-    assert {(server["status"], server["OS-EXT-STS:task_state"], server["locked"]) for server in told.values()} == {("ACTIVE", None, False)}
+    assert {(server["status"], server["OS-EXT-STS:task_state"]) for server in told.values()} == {("ACTIVE", None)}
     where = {name: domains(cluster.host(name)) for name in TARGETS}
     assert {state for there in where.values() for state in there.values()} == {"running"}
     assert not set(where["h2"]) & set(where["h3"])
