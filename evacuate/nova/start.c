@@ -126,6 +126,7 @@ static bool server_read(struct start *start)
 	if (!compute_server_get(&start->compute, start->req->uuid, &start->server))
 		return false;
 	start->read_ms = clock_boot_ms();
+	start->lock_unread = false;
 	snprintf(now, sizeof(now), "%.60s, task %.60s, evacuation %.60s", start->server.status,
 		 *start->server.task ? start->server.task : "none", start->has_newest ? start->newest.status : "none");
 	if (strcmp(now, start->seen)) {
@@ -216,7 +217,7 @@ static void volumes_tell(struct start *start)
 
 static void unlock(struct start *start)
 {
-	bool fresh = start->read_ms && clock_boot_ms() - start->read_ms < FRESH_MS;
+	bool fresh = !start->lock_unread && start->read_ms && clock_boot_ms() - start->read_ms < FRESH_MS;
 
 	if (start->may_be_locked)
 		nova_unlock(&start->compute, start->req, fresh ? &start->server : NULL);

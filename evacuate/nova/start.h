@@ -29,6 +29,7 @@ struct start {
 	uint64_t volumes_ms;             /* since when its volumes keep us waiting, 0: they do not */
 	uint64_t abandoned;              /* an evacuation that nobody carries out any more */
 	bool selected;                   /* as hamon.conf says; not asked before it is on a dead host */
+	bool lock_unread;                /* it was locked after the server was read */
 	bool may_be_locked;              /* by this start, or by one that was killed */
 	bool doubted;                    /* what other helpers have seen is not relied on */
 	bool was_off;                    /* when we asked: Nova starts it on its new host, and stops it again */

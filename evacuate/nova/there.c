@@ -99,6 +99,7 @@ static enum turn evacuate(struct start *start)
 	start->was_off = !strcmp(start->server.status, "SHUTOFF");
 	start->may_be_locked = true;
 	nova_lock(&start->compute, start->req, &start->server);
+	start->lock_unread = true;
 	report_progress(start->req->op, "evacuate", start->server.host);
 	if (!compute_evacuate(&start->compute, start->req->uuid, start->req->nova.self)) {
 		if (!start->compute.failure.lost && prepared)

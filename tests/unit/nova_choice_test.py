@@ -117,6 +117,13 @@ class ChoiceTest(HelperTest):
         self.assertEqual(self.cloud.actions("lock"), [{"locked_reason": self.OURS}])
         self.assertEqual(self.locked(), (False, None))
 
+    def test_it_is_unlocked_when_it_is_refused_at_once(self):
+        """What was read a moment ago is from before its lock."""
+        self.cloud.evacuate = lambda body: (409, {"conflictingRequest": {"code": 409, "message": "while it is in vm_state paused"}})
+        self.failed("conflict", "vm_state paused", nova={"lock": True})
+        self.assertEqual(self.cloud.actions("lock"), [{"locked_reason": self.OURS}])
+        self.assertEqual(self.locked(), (False, None))
+
     def test_it_is_unlocked_when_its_time_is_over(self):
         self.cloud.evacuate = lambda body: (self.cloud.migration(1, "h2", "accepted"),
                                             self.cloud.put(status="REBUILD", task="rebuilding"), (200, None))[2]
