@@ -37,7 +37,7 @@ def test_it_is_refused_with_400_and_then_no_host_is_valid(cluster, cloud):  # no
 
 
 @pytest.mark.scenario(21, 38)
-@pytest.mark.lab(hamon=dict(HAMON, evacuation={"retry_delay": "2s", "start_timeout": "60s"}))
+@pytest.mark.lab(hamon=dict(HAMON, evacuation={"retry_delay": "2s"}))
 def test_an_evacuation_is_accepted_and_not_carried_out(cluster, cloud):  # noqa: F811
     """Its target's nova-compute hangs, and its hamond does not: given up there, it is brought up elsewhere. When nova-compute goes on,
     the gate refuses the old request, and nothing of it is left in Nova."""
