@@ -74,7 +74,10 @@ int def_add(struct daemon *d, const char *hash, const char *xml)
 	memset(def, 0, sizeof(*def));
 	strcpy(def->hash, own);
 	def->xml = strdup(xml);
-	return def->xml ? 0 : -ENOMEM;
+	if (!def->xml)
+		return -ENOMEM;
+	starts_tick(d); /* one may wait for it */
+	return 0;
 }
 
 /* A message of this file: 'D' and a JSON text, so that the core's messages are not parsed twice. */

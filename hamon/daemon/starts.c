@@ -16,6 +16,7 @@
 #define GRACE_MS 10000
 #define WORDS_SIZE 210
 #define REPEATS_MAX 3
+#define DEFINITION_WAIT_MS 10000 /* a store that was just read has it within milliseconds, another host is asked within five seconds */
 
 struct start_op {
 	struct start_op *next;
@@ -37,6 +38,7 @@ struct start_op {
 	bool excluded;    /* not among those that [nova] select takes */
 	bool by_hand;     /* a person asked for it */
 	bool wish_stopped; /* Nova moves it, and it is to stay off */
+	bool undefined;   /* its definition is on its way here; nothing is under way for it */
 	bool waits;       /* until Nova is asked for one more; nothing is under way for it */
 	bool paced;       /* one of those that Nova is asked for */
 	bool trouble;     /* it failed, and Nova is why */
@@ -289,6 +291,10 @@ static void check_on_line(void *user, struct helper *helper, struct json_object 
 	char why[CORE_TEXT_SIZE];
 
 	trace_add("start", "%s check-%s", op->name, json_string_or(obj, "type", ""));
+	if (!strcmp(json_string_or(obj, "type", ""), "result") && !json_bool_or(obj, "ok", true)) {
+		snprintf(why, sizeof(why), "storage: the check failed: %.200s", json_string_or(obj, "error", "no reason given"));
+		op_answer(op, false, why);
+	}
 	if (strcmp(json_string_or(obj, "type", ""), "verdict") || op->answered || op->started || op->dropped)
 		return;
 	if (!verdict_suffices(op, obj, why, sizeof(why)))
@@ -328,6 +334,7 @@ static void start_go(struct start_op *op)
 	json_put_string(input, "plane", nova_is_plane(d) ? "nova" : NULL);
 	json_put_string(input, "self", daemon_self_name(d));
 	json_put_u64(input, "probe_timeout_ms", d->config->storage.probe_timeout_ms);
+	json_put_string(op->disks, "xml", def_find(d, op->def_hash));
 	json_object_array_add(list, op->disks);
 	op->disks = NULL;
 	json_object_object_add(input, "instances", list);
@@ -362,8 +369,35 @@ static void waiting_begin(struct daemon *d)
 	}
 }
 
+/* What the storage check, or libvirt, is to be given is not here yet: this hamond has just begun, or has heard of the instance before its definition. */
+static bool definition_is_missing(const struct start_op *op)
+{
+	return op->def_hash[0] && !(op->home && nova_is_plane(op->d)) && !def_find(op->d, op->def_hash);
+}
+
+/* It may be over, and gone, at once. */
+static void start_defined(struct start_op *op)
+{
+	op->undefined = false;
+	if (definition_is_missing(op)) {
+		op_answer(op, false, "definition: this host has not got it yet");
+		op_free(op);
+	} else if (nova_is_plane(op->d)) {
+		op->waits = true;
+	} else {
+		start_go(op);
+	}
+}
+
 void starts_tick(struct daemon *d)
 {
+	struct start_op *next;
+
+	for (struct start_op *op = d->starts; op; op = next) {
+		next = op->next;
+		if (op->undefined && (!definition_is_missing(op) || clock_boot_ms() >= op->began_ms + DEFINITION_WAIT_MS))
+			start_defined(op);
+	}
 	waiting_begin(d);
 }
 
@@ -396,11 +430,9 @@ void start_begin(struct daemon *d, const struct core_action *act)
 		op->disks = storage_instance_request(d, &view);
 	op->next = d->starts;
 	d->starts = op;
-	if (!nova_is_plane(d)) {
-		start_go(op);
-		return;
-	}
-	op->waits = true;
+	op->undefined = definition_is_missing(op);
+	if (!op->undefined)
+		start_defined(op);
 	waiting_begin(d);
 }
 
@@ -411,7 +443,7 @@ void starts_drop(struct daemon *d)
 	for (struct start_op *op = d->starts; op; op = next) {
 		next = op->next;
 		op->dropped = true;
-		if (op->waits)
+		if (op->waits || op->undefined)
 			op_free(op);
 	}
 }

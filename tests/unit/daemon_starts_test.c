@@ -30,7 +30,7 @@ static struct run {
 	bool over;
 } runs[2 * SERVERS];
 static size_t n_runs, n_results, n_looks;
-static bool fresh;
+static bool fresh, defined;
 
 /* --- what stands in --- */
 
@@ -78,7 +78,7 @@ const char *daemon_self_name(struct daemon *daemon)
 
 const char *def_find(struct daemon *daemon, const char *hash)
 {
-	return "<domain/>";
+	return defined ? "<domain/>" : NULL;
 }
 
 bool nova_is_plane(const struct daemon *daemon)
@@ -143,7 +143,7 @@ static void begin(enum config_control_plane plane)
 	config.evacuation.parallel_starts = MAX;
 	d.config = &config;
 	d.settings.self = 2; /* the home of none */
-	fresh = true;
+	fresh = defined = true;
 	n_runs = n_results = 0;
 	now_ms = 1000000;
 }
@@ -235,6 +235,45 @@ static void a_helper_that_died_is_followed_by_another(void)
 		CHECK_INT(n_runs, 6);
 		CHECK(!d.starts);
 	}
+}
+
+/* hamond has just read its store, and its definitions follow; or none has it. */
+static void a_start_waits_for_its_definition(void)
+{
+	strcpy(specs[0].def_hash, "hash");
+	for (int plane = 0; plane < 2; plane++) {
+		begin(plane ? CONFIG_PLANE_NOVA : CONFIG_PLANE_LIBVIRT);
+		fresh = defined = false;
+		give(0);
+		starts_tick(&d);
+		CHECK_INT(n_runs, 0);
+		CHECK_INT(n_results, 0);
+		defined = true;
+		starts_tick(&d);
+		CHECK_INT(n_runs, 1);
+		CHECK_STR(runs[0].program, "hamon-storage");
+		starts_tick(&d);
+		CHECK_INT(n_runs, 1);
+
+		begin(plane ? CONFIG_PLANE_NOVA : CONFIG_PLANE_LIBVIRT);
+		fresh = defined = false;
+		give(0);
+		now_ms += 9999;
+		starts_tick(&d);
+		CHECK_INT(n_results, 0);
+		now_ms++;
+		starts_tick(&d);
+		CHECK_INT(n_results, 1);
+		CHECK_INT(n_runs, 0);
+		CHECK(!d.starts);
+
+		begin(plane ? CONFIG_PLANE_NOVA : CONFIG_PLANE_LIBVIRT);
+		defined = false;
+		give(0);
+		starts_drop(&d);
+		CHECK(!d.starts);
+	}
+	specs[0].def_hash[0] = '\0';
 }
 
 static void libvirt_starts_all_at_once(void)
@@ -380,6 +419,7 @@ int main(void)
 {
 	RUN(a_lock_that_is_left_is_looked_after);
 	RUN(a_helper_that_died_is_followed_by_another);
+	RUN(a_start_waits_for_its_definition);
 	RUN(libvirt_starts_all_at_once);
 	RUN(nova_is_asked_for_a_canary_and_then_for_more);
 	RUN(one_server_goes_at_once);
