@@ -1,7 +1,7 @@
 /*
  * The descriptors of the control socket's service, and what waits for too long. libqb waits without limit for the rest of a connecting
- * client's hello, and for as many connections as come: all descriptors pass through control_fd_add(), so the waiting ones are counted, and closed
- * when late.
+ * client's hello, and for as many connections as come: all descriptors pass through control_fd_add(), so the waiting ones are
+ * counted, and closed when late.
  */
 #include <errno.h>
 #include <poll.h>

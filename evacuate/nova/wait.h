@@ -17,7 +17,8 @@ void nova_wait_begin(struct nova_wait *wait, const char *op, const char *libvirt
 
 /*
  * Sleeps until the next look is due: ever longer, longest while the server is queued (asked for, and its target not at it), and
- * shortly after libvirt has begun with it here; and later the longer the last one took. False, at once, when there is no time for another look before deadline_ms.
+ * shortly after libvirt has begun with it here; and later the longer the last one took (took_ms). False, at once, when there is no time
+ * for another look before deadline_ms.
  */
 bool nova_wait(struct nova_wait *wait, bool queued, uint64_t took_ms, uint64_t deadline_ms);
 

@@ -16,7 +16,7 @@
 #define GRACE_MS 10000
 #define WORDS_SIZE 210
 #define REPEATS_MAX 3
-#define DEFINITION_WAIT_MS 10000 /* a store that was just read has it within milliseconds, another host is asked within five seconds */
+#define DEFINITION_WAIT_MS 10000 /* the store tells it within milliseconds of its facts, another host within some five seconds */
 
 struct start_op {
 	struct start_op *next;
@@ -369,7 +369,7 @@ static void waiting_begin(struct daemon *d)
 	}
 }
 
-/* What the storage check, or libvirt, is to be given is not here yet: this hamond has just begun, or has heard of the instance before its definition. */
+/* What the storage check and libvirt need: this hamond has just begun, or has heard of the instance before its definition. */
 static bool definition_is_missing(const struct start_op *op)
 {
 	return op->def_hash[0] && !(op->home && nova_is_plane(op->d)) && !def_find(op->d, op->def_hash);

@@ -25,6 +25,17 @@ static void quarantine_2(void)
 	strcpy(facts.hosts[1].incident, "h2-e1");
 }
 
+/* Host 2, whose facts these are, is gone: this one stands by itself, and opens. */
+static void open_alone(void)
+{
+	alone_present(true, 1, both);
+	elapse(2000);
+	persisted();
+	hear(&(struct core_message){ .type = MSG_PROMISE, .from = 1, .term = view().term << 16 | 1, .facts_term = T1 });
+	for (int i = 0; i < 10 && !view().synced; i++)
+		elapse(100);
+}
+
 static void who_leaves_out_of_quarantine_is_not_proven_dead(void)
 {
 	uint64_t term;
@@ -54,12 +65,7 @@ static void what_was_opened_alone_replaces_nothing(void)
 {
 	pair_begin();
 	follow(T1, &facts);
-	alone_present(true, 1, both);
-	elapse(2000);
-	persisted();
-	hear(&(struct core_message){ .type = MSG_PROMISE, .from = 1, .term = view().term << 16 | 1, .facts_term = T1 });
-	for (int i = 0; i < 10 && !view().synced; i++)
-		elapse(100);
+	open_alone();
 	persisted();
 	hear_beat(1, true, view().term << 16 | 1);
 	CHECK(view().coordinating);
@@ -262,12 +268,7 @@ static void alone_of_two_an_old_boots_proof_is_none(void)
 	hear_report(1, facts.hosts[0].boot_id, false, INSTANCE_ABSENT);
 	hear_report(2, "b2-2", false, INSTANCE_ABSENT);
 	follow(T1, &facts);
-	alone_present(true, 1, both);
-	elapse(2000);
-	persisted();
-	hear(&(struct core_message){ .type = MSG_PROMISE, .from = 1, .term = view().term << 16 | 1, .facts_term = T1 });
-	for (int i = 0; i < 10 && !view().synced; i++)
-		elapse(100);
+	open_alone();
 	CHECK_INT(done(ACT_PERSIST)->persist.facts_term, T1);
 	for (int i = 0; i < 20; i++) {
 		persisted();
