@@ -78,9 +78,8 @@ def label(run):
     return "hamon"
 
 
-def best(runs, **wanted):
-    chosen = [run for run in runs if all(run.get(key) == value for key, value in wanted.items())]
-    return chosen
+def those(runs, **wanted):
+    return [run for run in runs if all(run.get(key) == value for key, value in wanted.items())]
 
 
 def middle(runs, key="seconds"):
@@ -95,20 +94,20 @@ def rows(result):
         if mine is not None and other:
             found.append({"what": what, "hamon": mine, "other": other, "ratio": mine / other, "most": most, "ok": mine / other <= most})
 
-    hamon = best(runs, way="hamon", servers=count)
+    hamon = those(runs, way="hamon", servers=count)
     loops = {}
-    for run in best(runs, way="loop", servers=count):
+    for run in those(runs, way="loop", servers=count):
         loops.setdefault((run["width"], run["named"]), []).append(run)
     if loops:
         chosen = min(loops.values(), key=lambda some: middle(some))
         add("certificate -> all ACTIVE; " + label(chosen[0]), middle(hamon), middle(chosen), MAX_LOOP)
-    equal = best(runs, way="masakari", servers=count, shipped=False)
+    equal = those(runs, way="masakari", servers=count, shipped=False)
     if equal:
         add("the same; %s, its evacuating phase" % label(equal[0]), middle(hamon), middle(equal), MAX_MASAKARI)
     for some, most in ((count, MAX_SHIPPED), (1, MAX_SHIPPED_ONE)):
         add("loss -> all ACTIVE, %d server%s; Masakari as shipped" % (some, "s" if some > 1 else ""),
-            middle(best(runs, way="hamon", servers=some), "whole"),
-            middle(best(runs, way="masakari", servers=some, shipped=True), "whole"), most)
+            middle(those(runs, way="hamon", servers=some), "whole"),
+            middle(those(runs, way="masakari", servers=some, shipped=True), "whole"), most)
     return found
 
 
@@ -120,7 +119,7 @@ def tell(result, targets):
                                                       "ok" if row["ok"] else "NOT"))
     if not result["complete"]:
         print("\n    NOT all that was asked for has been measured")
-    hamon = best(result["runs"], way="hamon")
+    hamon = those(result["runs"], way="hamon")
     peak = max(run["peak_kib"] for run in hamon) / 1024
     print("\n    peak memory of hamon-evacuate %.1f MiB (< %d: %s), of hamond %.1f MiB" % (
         peak, MAX_MIB, "ok" if peak < MAX_MIB else "NOT", max(run["hamond_kib"] for run in hamon) / 1024))
