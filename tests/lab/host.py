@@ -283,7 +283,7 @@ class Host:
 
     def path(self, path):
         """Where a file of this host's disk is outside (below /etc, /var, /srv, /mnt)."""
-        for source, target in self.lab.binds + self._own_binds():
+        for source, target in reversed(self.lab.binds + self._own_binds()):  # what is mounted later hides the earlier
             if path == target or path.startswith(target + "/"):
                 return source + path[len(target):]
         return os.path.join(self.folder, "root", path.lstrip("/"))

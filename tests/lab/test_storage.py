@@ -46,7 +46,10 @@ def test_same_path_but_different_storage_everywhere(cluster):
     cluster.file_guest("a1", "h1")
     # The trap: a file of the same name is there, on both.
     for name in ("h2", "h3"):
-        guests.image_make(cluster.lab, cluster.host(name).path("/srv/shared/a1.img"))
+        trap = cluster.host(name).path("/srv/shared/a1.img")
+        assert not os.path.exists(trap) and trap != cluster.guests["a1"].image
+        guests.image_make(cluster.lab, trap)
+        cluster.host(name).run(["cmp", "-n", "512", "/srv/shared/a1.img", cluster.lab.tools.witness])
     cluster.wait_known()
     cluster.host("h1").power_off()
     # Whoever decides knows why.
