@@ -77,7 +77,7 @@ static void wish_set(struct core *core, struct instance *inst, enum wish wish, c
 }
 
 static void owner_report_take(struct core *core, struct instance *inst, const struct host *host,
-			      const struct instance_report *report)
+			      const struct instance_report *report, bool news)
 {
 	/* Also one that was lost and is back, before it is known that no `off` will hit it: people may be working on it. */
 	if (host->fact.state != HOST_ADMITTED && (host->fact.state != HOST_LOST || !host_is_alive(host)))
@@ -98,8 +98,11 @@ static void owner_report_take(struct core *core, struct instance *inst, const st
 		spec_take(core, inst, &report->spec);
 	if (inst->place.phase != PHASE_SETTLED)
 		return;
-	/* What a host with a hung libvirtd repeats is old: it may have migrated away since, and been stopped there. */
-	if (report->state == INSTANCE_RUNNING && host->report.libvirt_ok)
+	/*
+	 * What a host with a hung libvirtd repeats is old: it may have migrated away since, and been stopped there. So may what any
+	 * source of a migration lists before it has seen the end of it.
+	 */
+	if (report->state == INSTANCE_RUNNING && host->report.libvirt_ok && (news || !inst->place.joint))
 		wish_set(core, inst, WISH_RUNNING, "it runs");
 	if (report->state != INSTANCE_ABSENT || report->host_shutting_down)
 		return;
@@ -149,7 +152,7 @@ void instance_report_receive(struct core *core, int slot, const struct instance_
 		return;
 	}
 	if (inst->place.owner == host->config.nodeid) {
-		owner_report_take(core, inst, host, report);
+		owner_report_take(core, inst, host, report, news);
 	} else if (inst->place.joint == host->config.nodeid) {
 		joint_report_take(core, inst, host, before, report);
 	} else if (report->state == INSTANCE_RUNNING && host->fact.state == HOST_ADMITTED) {

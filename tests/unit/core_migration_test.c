@@ -97,10 +97,35 @@ static void a_migration_undefines_nothing(void)
 	alone_end();
 }
 
+static void hear_news(uint32_t from, enum instance_state state, enum stop_reason reason)
+{
+	struct instance_report report = { .spec = facts.spec, .state = state, .stop_reason = reason, .defined = true, .fresh_event = true };
+
+	hear(&(struct core_message){ .type = MSG_REPORT, .from = from, .n_reports = 1, .reports = &report });
+}
+
+/* It has gone on on host 3 and was shut down there; host 2 listed its guests before libvirt told it that vm1 has left. */
+static void what_a_source_lists_is_no_wish(void)
+{
+	lead_3(2);
+	facts.place.joint = 3;
+	hear_report(3, "b3-1", false, INSTANCE_RUNNING);
+	lead(&facts);
+	hear_news(3, INSTANCE_ABSENT, STOP_BY_GUEST);
+	CHECK_INT(place_now().wish, WISH_STOPPED);
+	hear_report(2, "b2-1", false, INSTANCE_RUNNING);
+	CHECK_INT(place_now().wish, WISH_STOPPED);
+	/* But what it has just seen go on is one. */
+	hear_news(2, INSTANCE_RUNNING, STOP_NONE);
+	CHECK_INT(place_now().wish, WISH_RUNNING);
+	alone_end();
+}
+
 int main(void)
 {
 	RUN(a_list_of_who_stood_still_ends_no_migration);
 	RUN(a_report_of_an_earlier_run_ends_no_migration);
 	RUN(a_migration_undefines_nothing);
+	RUN(what_a_source_lists_is_no_wish);
 	return 0;
 }
