@@ -27,6 +27,7 @@ LOCK = os.path.join(BASE, "lock")
 ROUTE = ["blackhole", "10.77.0.0/16"]
 ROUTE_USERS = "/run/hamon-lab-route"  # locked by each lab of the machine that wants the route; "ours" when a lab made it
 MARK = ".hamon-lab"
+FOLDER_BUSY_S = 30
 
 
 def machine_boot_id():
@@ -159,9 +160,16 @@ def leftovers_clear(record):
 
 
 def folder_remove(folder):
-    """Remove a lab's folder: only one that bears the mark of being one."""
-    if folder and os.path.exists(os.path.join(folder, MARK)):
+    """Remove a lab's folder: only one that bears the mark of being one.
+
+    A program that was interrupted while it copied files into it leaves a cp behind, which writes for a moment more.
+    """
+    if not folder or not os.path.exists(os.path.join(folder, MARK)):
+        return
+    until = time.monotonic() + FOLDER_BUSY_S
+    while os.path.exists(folder) and time.monotonic() < until:
         shutil.rmtree(folder, ignore_errors=True)
+        time.sleep(0.1 if os.path.exists(folder) else 0)
 
 
 class Keeper:

@@ -78,6 +78,20 @@ def child_of(pid):
         return None
 
 
+def test_folder_goes_though_it_is_written(tmp_path):
+    """A program that was interrupted leaves its cp behind."""
+    folder = str(tmp_path / "lab")
+    for name in ("", "root"):
+        os.mkdir(os.path.join(folder, name))
+    open(os.path.join(folder, keeper.MARK), "w").close()
+    with subprocess.Popen(["cp", "-a", "/usr/share/doc", os.path.join(folder, "root")], stderr=subprocess.DEVNULL) as copying:
+        wait_until("it copies", lambda: os.path.isdir(os.path.join(folder, "root", "doc")) and
+                   os.listdir(os.path.join(folder, "root", "doc")), every=0.005)
+        assert copying.poll() is None
+        keeper.folder_remove(folder)
+        assert not os.path.exists(folder)
+
+
 @pytest.mark.parametrize("how", ["INT", "TERM", "KILL", "KILL keeper too", "INT early"])
 def test_nothing_is_left(how):
     """However the program that uses a lab ends. After the death of the keeper too, the next lab clears up."""
