@@ -24,7 +24,10 @@
 #define TELL_MS 5000
 #define FRESH_MS 1000      /* a server read so short ago is not read once more for its lock */
 #define IDLE_MS 10000
-#define READ_MAX_MS 6000   /* so old is what is known of the server itself, at most, while its evacuation goes on */
+/* So old is what is known of the server itself, at most, while its evacuation goes on: so many looks, or this part of its time. */
+#define READ_LOOKS 100
+#define READ_PART 8
+#define READ_MIN_MS 6000
 
 enum turn start_fail(struct start *start)
 {
@@ -94,15 +97,25 @@ static bool evacuation_read(struct start *start)
 {
 	struct nova_migrations migrations;
 	const struct nova_migration *newest;
+	uint64_t began_ms = clock_boot_ms();
 
 	if (!compute_evacuations_get(&start->compute, start->req->uuid, NULL, &migrations))
 		return false;
+	start->look_ms = clock_boot_ms() - began_ms;
 	newest = nova_migrations_newest(&migrations, start->req->uuid);
 	start->has_newest = newest;
 	if (newest)
 		start->newest = *newest;
 	nova_migrations_free(&migrations);
 	return true;
+}
+
+static uint64_t read_max_ms(const struct start *start)
+{
+	uint64_t looks_ms = READ_LOOKS * start->look_ms, part_ms = start->req->start_timeout_ms / READ_PART;
+	uint64_t max_ms = looks_ms < part_ms ? looks_ms : part_ms;
+
+	return max_ms < READ_MIN_MS ? READ_MIN_MS : max_ms;
 }
 
 /*
@@ -116,7 +129,7 @@ static bool is_on_its_way(const struct start *start)
 	return busy && start->has_newest && start->newest.id != start->abandoned &&
 		(!start->posted || start->newest.id > start->newest_before) &&
 		nova_migration_is_unfinished(&start->newest) && start_is_self(start, start->newest.dest) &&
-		clock_boot_ms() - start->read_ms < READ_MAX_MS;
+		clock_boot_ms() - start->read_ms < read_max_ms(start);
 }
 
 static bool server_read(struct start *start)
@@ -183,14 +196,11 @@ static bool is_queued(const struct start *start)
 
 static bool evacuated(struct start *start)
 {
-	uint64_t began_ms = clock_boot_ms();
 	enum turn next;
 
 	while ((next = turn(start)) == TURN_AGAIN) {
-		if (nova_wait(&start->wait, is_queued(start), clock_boot_ms() - began_ms, start->compute.deadline_ms)) {
-			began_ms = clock_boot_ms();
+		if (nova_wait(&start->wait, is_queued(start), start->look_ms, start->compute.deadline_ms))
 			continue;
-		}
 		report_failure(start->result, "timeout", "Nova did not bring %s up here within %llu ms: %s",
 			       start->server.name, (unsigned long long)start->req->start_timeout_ms, start->seen);
 		return false;

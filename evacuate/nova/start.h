@@ -37,6 +37,7 @@ struct start {
 	char seen[4 * NOVA_WORD_SIZE];   /* what the last turn read; */
 	uint64_t changed_ms;             /* and since when */
 	uint64_t read_ms;                /* when the server itself was read */
+	uint64_t look_ms;                /* how long Nova took to tell the server's evacuations */
 	uint64_t told_ms;
 	struct nova_wait wait;
 };

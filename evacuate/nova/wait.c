@@ -16,8 +16,8 @@
 #define QUEUED_MIN_MS 2000
 #define QUEUED_MAX_MS 4000
 #define BEGUN_MS 500
-#define REST 8
-#define REST_MAX_MS 3000
+#define REST 16
+#define REST_MAX_MS 4000
 #define SLICE_MS 50
 
 void nova_wait_begin(struct nova_wait *wait, const char *op, const char *libvirt_run, const char *name)
@@ -37,13 +37,13 @@ static bool has_begun(struct nova_wait *wait)
 	return true;
 }
 
-/* Looks take at most a ninth of the time: an API that is slow has enough to do. */
-static uint64_t rest_ms(uint64_t took_ms)
+/* Looks take little of the time: an API that is slow has enough to do. */
+static uint64_t rest_ms(uint64_t look_ms)
 {
-	return took_ms * REST < REST_MAX_MS ? took_ms * REST : REST_MAX_MS;
+	return look_ms * REST < REST_MAX_MS ? look_ms * REST : REST_MAX_MS;
 }
 
-bool nova_wait(struct nova_wait *wait, bool queued, uint64_t took_ms, uint64_t deadline_ms)
+bool nova_wait(struct nova_wait *wait, bool queued, uint64_t look_ms, uint64_t deadline_ms)
 {
 	uint64_t max_ms = queued && !wait->begun ? QUEUED_MAX_MS : MAX_MS, now_ms = clock_boot_ms(), until_ms;
 
@@ -53,13 +53,13 @@ bool nova_wait(struct nova_wait *wait, bool queued, uint64_t took_ms, uint64_t d
 		wait->delay_ms = max_ms;
 	if (queued && !wait->begun && wait->delay_ms < QUEUED_MIN_MS)
 		wait->delay_ms = QUEUED_MIN_MS;
-	until_ms = now_ms + (wait->delay_ms > rest_ms(took_ms) ? wait->delay_ms : rest_ms(took_ms));
+	until_ms = now_ms + (wait->delay_ms > rest_ms(look_ms) ? wait->delay_ms : rest_ms(look_ms));
 	if (until_ms + FIRST_MS > deadline_ms)
 		until_ms = deadline_ms - FIRST_MS;
 	wait->delay_ms = wait->delay_ms * 3 / 2;
 	while ((now_ms = clock_boot_ms()) < until_ms) {
 		if (has_begun(wait)) {
-			until_ms = now_ms + (BEGUN_MS > rest_ms(took_ms) ? BEGUN_MS : rest_ms(took_ms));
+			until_ms = now_ms + (BEGUN_MS > rest_ms(look_ms) ? BEGUN_MS : rest_ms(look_ms));
 			wait->delay_ms = BEGUN_MS;
 		}
 		poll(NULL, 0, SLICE_MS);

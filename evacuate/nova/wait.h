@@ -17,9 +17,9 @@ void nova_wait_begin(struct nova_wait *wait, const char *op, const char *libvirt
 
 /*
  * Sleeps until the next look is due: ever longer, longest while the server is queued (asked for, and its target not at it), and
- * shortly after libvirt has begun with it here; and later the longer the last one took (took_ms). False, at once, when there is no time
+ * shortly after libvirt has begun with it here; and later the longer a look took (look_ms). False, at once, when there is no time
  * for another look before deadline_ms.
  */
-bool nova_wait(struct nova_wait *wait, bool queued, uint64_t took_ms, uint64_t deadline_ms);
+bool nova_wait(struct nova_wait *wait, bool queued, uint64_t look_ms, uint64_t deadline_ms);
 
 #endif

@@ -1,7 +1,7 @@
 # hamon/daemon: hamond itself
 sbin_PROGRAMS += hamond
 hamond_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS) $(QB_CFLAGS) $(CPG_CFLAGS)
-hamond_SOURCES = hamon/daemon/alerts.c hamon/daemon/daemon.c hamon/daemon/daemon.h hamon/daemon/defs.c hamon/daemon/domains.c \
+hamond_SOURCES = hamon/daemon/alerts.c hamon/daemon/beacons.c hamon/daemon/daemon.c hamon/daemon/daemon.h hamon/daemon/defs.c hamon/daemon/domains.c \
 	hamon/daemon/explain.c hamon/daemon/faultpoint.c hamon/daemon/faultpoint.h \
 	hamon/daemon/fences.c hamon/daemon/lookup.c hamon/daemon/main.c hamon/daemon/nova.c hamon/daemon/pace.c hamon/daemon/pace.h hamon/daemon/plan.c \
 	hamon/daemon/servers.c hamon/daemon/starts.c hamon/daemon/walls.c \

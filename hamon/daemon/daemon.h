@@ -130,13 +130,19 @@ struct daemon {
 	size_t n_listed;
 	struct instance_report *listed; /* until "synced" */
 
-	/* storage.c */
+	/* beacons.c */
 	struct helper *beacon;
-	struct helper *check;
-	uint64_t beacon_due_ms;
-	uint64_t check_due_ms;
-	uint64_t check_began_ms, check_rest_ms; /* when the last one began, and until when instances that change wait */
+	uint64_t beacon_due_ms, beacon_whole_ms; /* the next round, and the next one of all places */
 	uint64_t beacon_began_ms, beacon_rest_ms;
+	uint64_t nonce_due_ms;
+	struct json_object *beacons_lit; /* places that have one with the present nonce: {PATH: true, ..} */
+
+	/* storage.c */
+	struct helper *check;
+	uint64_t check_due_ms, check_whole_ms; /* the next one, and the next one of all instances */
+	uint64_t check_began_ms, check_rest_ms; /* when the last one began, and until when instances that change wait */
+	struct json_object *checked; /* by uuid: the digest of the question that was asked last */
+	bool check_whole;   /* the last one was of all */
 	bool check_again;   /* a host changed while a check ran */
 	bool check_rested;  /* an instance did */
 	bool check_partial; /* the last one left out what had no definition yet */
@@ -145,7 +151,7 @@ struct daemon {
 	size_t n_verdicts;
 	struct verdict_report *verdicts;
 	uint64_t verdicts_ms[CORE_INSTANCES_MAX];
-	uint64_t nonce_due_ms;
+	bool verdicts_new[CORE_INSTANCES_MAX]; /* not told yet */
 	uint64_t verdicts_changed_ms;
 
 	/* alerts.c */
@@ -263,7 +269,14 @@ void fences_drop(struct daemon *d);
 void fences_tick(struct daemon *d);
 uint32_t fence_levels(struct daemon *d, const char *host);
 
+/* beacons.c */
+void beacons_tick(struct daemon *d);
+/* There are new places; or, whole: others may look into all of them now. */
+void beacons_soon(struct daemon *d, bool whole);
+
 /* storage.c */
+/* What began then and may come again and again, comes next: it takes a tenth of the time at most. In ms of clock_boot_ms. */
+uint64_t storage_rest_until_ms(uint64_t began_ms);
 void storage_tick(struct daemon *d);
 void storage_step(struct daemon *d);
 struct json_object *storage_instance_request(struct daemon *d, const struct core_instance_view *view);

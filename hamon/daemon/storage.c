@@ -1,11 +1,11 @@
 /*
- * Backing, continuously: beacons into every place, and this host's own verdict on every instance of the others. A host that is
- * being lost is checked at once, so that the proof is there when the certificate is.
+ * Backing, continuously: this host's own verdict on every instance of the others. A host that is being lost is checked at once, so
+ * that the proof is there when the certificate is; otherwise all are, now and then, and in between only what has changed or is not
+ * proven: in a recovery one instance changes after the other, and each check of one takes processes of its own.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "hamon/common/clock.h"
 #include "hamon/common/json.h"
@@ -17,20 +17,8 @@
 #define REST 9                  /* what instances that change set off takes a tenth of the time: a recovery changes one after the other */
 #define REST_MAX_MS 10000
 #define FRESH_MS 10000          /* a proof this young needs no repetition before a start */
-#define NONCE_INTERVAL_MS 600000
-#define PLACES_MAX (2 * CORE_INSTANCES_MAX) /* under Nova each instance has a folder of its own */
 
-static void nonce_make(char nonce[CORE_NONCE_SIZE])
-{
-	unsigned char bytes[16];
-
-	if (getrandom(bytes, sizeof(bytes), 0) != sizeof(bytes))
-		return;
-	for (size_t i = 0; i < sizeof(bytes); i++)
-		snprintf(nonce + 2 * i, 3, "%02x", bytes[i]);
-}
-
-static uint64_t rest_until_ms(uint64_t began_ms)
+uint64_t storage_rest_until_ms(uint64_t began_ms)
 {
 	uint64_t now_ms = clock_boot_ms(), rest_ms = REST * (now_ms - began_ms);
 
@@ -47,83 +35,17 @@ static struct verdict_report *verdict_slot(struct daemon *d, const char *uuid, s
 	return NULL;
 }
 
+static bool is_proven(const struct verdict_report *verdict)
+{
+	return !verdict->held && (verdict->verdict == VERDICT_SHARED || verdict->verdict == VERDICT_VOLUME);
+}
+
 bool storage_is_fresh(struct daemon *d, const char *uuid)
 {
 	size_t i;
 	const struct verdict_report *verdict = verdict_slot(d, uuid, &i);
 
-	return verdict && !verdict->held && clock_boot_ms() - d->verdicts_ms[i] < FRESH_MS &&
-		(verdict->verdict == VERDICT_SHARED || verdict->verdict == VERDICT_VOLUME);
-}
-
-/* --- beacons --- */
-
-static void places_add(struct json_object *places, const struct spec_fact *spec)
-{
-	for (uint32_t i = 0; i < spec->n_places; i++) {
-		bool known = false;
-
-		for (size_t k = 0; k < json_object_array_length(places); k++)
-			known |= !strcmp(json_object_get_string(json_object_array_get_idx(places, k)),
-					 spec->places[i]);
-		if (!known && json_object_array_length(places) < PLACES_MAX)
-			json_object_array_add(places, json_object_new_string(spec->places[i]));
-	}
-}
-
-static void beacon_on_line(void *user, struct helper *helper, struct json_object *obj)
-{
-	struct daemon *d = user;
-
-	if (!strcmp(json_string_or(obj, "type", ""), "place") && !json_bool_or(obj, "ok", false))
-		daemon_log(d, "storage place %s: %s", json_string_or(obj, "path", "?"),
-			   json_string_or(obj, "error", "not usable"));
-}
-
-static void beacon_on_exit(void *user, struct helper *helper, int status, enum helper_end end)
-{
-	struct daemon *d = user;
-
-	d->beacon = NULL;
-	d->beacon_rest_ms = rest_until_ms(d->beacon_began_ms);
-	if (d->beacon_due_ms < d->beacon_rest_ms)
-		d->beacon_due_ms = d->beacon_rest_ms;
-	/* The beacons are out: now their nonce may be announced. */
-	watch_host_report(d);
-}
-
-static void beacon_begin(struct daemon *d)
-{
-	struct json_object *input = json_object_new_object(), *places = json_object_new_array();
-	struct json_object *peers = json_object_new_array();
-	struct core_instance_view view;
-	uint64_t now_ms = clock_boot_ms();
-
-	for (size_t i = 0; i < core_instance_count(d->core); i++)
-		if (core_instance(d->core, i, &view) && view.place->owner == d->settings.self)
-			places_add(places, view.spec);
-	d->beacon_began_ms = now_ms;
-	d->beacon_due_ms = now_ms + d->config->storage.beacon_interval_ms;
-	if (!json_object_array_length(places)) {
-		json_object_put(input);
-		json_object_put(places);
-		json_object_put(peers);
-		return;
-	}
-	if (!d->host.nonce[0] || now_ms >= d->nonce_due_ms) {
-		nonce_make(d->host.nonce);
-		d->nonce_due_ms = now_ms + NONCE_INTERVAL_MS;
-	}
-	json_put_string(input, "op", "beacon");
-	json_put_string(input, "self", daemon_self_name(d));
-	json_put_string(input, "nonce", d->host.nonce);
-	json_put_string(input, "boot_id", d->settings.boot_id);
-	json_object_object_add(input, "places", places);
-	json_object_object_add(input, "peers", peers);
-	json_put_u64(input, "probe_timeout_ms", d->config->storage.probe_timeout_ms);
-	d->beacon = daemon_helper(d, "hamon-storage", "beacon", input,
-				  3 * d->config->storage.probe_timeout_ms + 2000, TAG_PROBE, beacon_on_line,
-				  beacon_on_exit, d);
+	return verdict && is_proven(verdict) && clock_boot_ms() - d->verdicts_ms[i] < FRESH_MS;
 }
 
 /* --- verdicts --- */
@@ -188,7 +110,6 @@ static enum verdict verdict_read(const char *word)
 
 static void verdict_take(struct daemon *d, struct json_object *obj)
 {
-	struct core_event event = { .type = EV_VERDICTS };
 	struct verdict_report report = { .verdict = verdict_read(json_string_or(obj, "verdict", "")) };
 	struct verdict_report *slot;
 	const char *held = json_string_or(obj, "held", NULL);
@@ -213,15 +134,37 @@ static void verdict_take(struct daemon *d, struct json_object *obj)
 		return;
 	*slot = report;
 	d->verdicts_changed_ms = clock_boot_ms();
-	event.verdicts.n = 1;
-	event.verdicts.verdicts = slot;
-	daemon_event(d, &event);
+	d->verdicts_new[i] = true;
+}
+
+/* In one message: the helper has told all of them in one moment. */
+static void verdicts_tell(struct daemon *d)
+{
+	struct verdict_report *list = calloc(d->n_verdicts + 1, sizeof(*list));
+	struct core_event event = { .type = EV_VERDICTS };
+
+	if (!list) {
+		d->verdicts_resend = true;
+		return;
+	}
+	for (size_t i = 0; i < d->n_verdicts; i++)
+		if (d->verdicts_new[i])
+			list[event.verdicts.n++] = d->verdicts[i];
+	memset(d->verdicts_new, 0, sizeof(d->verdicts_new));
+	event.verdicts.verdicts = list;
+	if (event.verdicts.n)
+		daemon_event(d, &event);
+	free(list);
 }
 
 static void check_on_line(void *user, struct helper *helper, struct json_object *obj)
 {
-	if (!strcmp(json_string_or(obj, "type", ""), "verdict"))
+	const char *type = json_string_or(obj, "type", "");
+
+	if (!strcmp(type, "verdict"))
 		verdict_take(user, obj);
+	else if (!strcmp(type, "result"))
+		verdicts_tell(user);
 }
 
 static void check_on_exit(void *user, struct helper *helper, int status, enum helper_end end)
@@ -231,35 +174,76 @@ static void check_on_exit(void *user, struct helper *helper, int status, enum he
 	uint64_t now_ms = clock_boot_ms();
 
 	d->check = NULL;
-	d->check_rest_ms = rest_until_ms(d->check_began_ms);
+	verdicts_tell(d);
+	d->check_rest_ms = storage_rest_until_ms(d->check_began_ms);
 	if (d->check_again) {
-		d->check_due_ms = now_ms;
+		d->check_due_ms = d->check_whole_ms = now_ms;
 		return;
 	}
+	if (d->check_whole)
+		d->check_whole_ms = now_ms + CHECK_INTERVAL_MS;
 	for (size_t i = 0; i < d->n_verdicts; i++)
 		all_good &= d->verdicts[i].verdict == VERDICT_SHARED || d->verdicts[i].verdict == VERDICT_VOLUME;
-	d->check_due_ms = now_ms + (all_good || now_ms > d->verdicts_changed_ms + CHECK_SOON_FOR_MS ?
-				    CHECK_INTERVAL_MS : CHECK_SOON_MS);
+	d->check_due_ms = d->check_whole_ms;
+	if (!all_good && now_ms <= d->verdicts_changed_ms + CHECK_SOON_FOR_MS && d->check_due_ms > now_ms + CHECK_SOON_MS)
+		d->check_due_ms = now_ms + CHECK_SOON_MS;
 	if (d->check_rested && d->check_due_ms > d->check_rest_ms)
 		d->check_due_ms = d->check_rest_ms;
+}
+
+#define MIX(value) (digest = (digest ^ (uint64_t)(value)) * 1099511628211u)
+
+/* What a verdict is about, beside the nonces of the hosts, which are looked at as a whole. */
+static int64_t question_digest(const struct core_instance_view *view)
+{
+	uint64_t digest = 1469598103934665603u;
+
+	MIX(view->spec->version.counter);
+	MIX(view->spec->version.term);
+	MIX(view->place->home);
+	return (int64_t)digest;
+}
+
+/* It is another question than the one that was asked last, or the answer was no proof. */
+static bool check_is_due(struct daemon *d, const struct core_instance_view *view)
+{
+	struct json_object *asked;
+	size_t i;
+	const struct verdict_report *verdict = verdict_slot(d, view->spec->uuid, &i);
+
+	return !verdict || !is_proven(verdict) || !json_object_object_get_ex(d->checked, view->spec->uuid, &asked) ||
+		json_object_get_int64(asked) != question_digest(view);
 }
 
 static void check_begin(struct daemon *d)
 {
 	struct json_object *input, *list = json_object_new_array();
+	uint64_t now_ms = clock_boot_ms();
 	struct core_instance_view view;
 
 	d->check_again = d->check_rested = d->check_partial = false;
-	d->check_began_ms = clock_boot_ms();
+	d->check_began_ms = now_ms;
+	d->check_whole = now_ms >= d->check_whole_ms;
+	if (d->check_whole || !d->checked) {
+		json_object_put(d->checked);
+		d->checked = json_object_new_object();
+	}
 	for (size_t i = 0; i < core_instance_count(d->core); i++) {
 		if (!core_instance(d->core, i, &view) || view.place->owner == d->settings.self)
 			continue;
-		if (def_find(d, view.spec->def_hash))
-			json_object_array_add(list, storage_instance_request(d, &view));
-		else
+		if (!def_find(d, view.spec->def_hash)) {
 			d->check_partial |= view.spec->def_hash[0] != '\0'; /* on its way: defs_tick asks for it */
+			continue;
+		}
+		if (!d->check_whole && !check_is_due(d, &view))
+			continue;
+		json_object_array_add(list, storage_instance_request(d, &view));
+		json_object_object_add(d->checked, view.spec->uuid, json_object_new_int64(question_digest(&view)));
 	}
-	d->check_due_ms = clock_boot_ms() + (d->check_partial ? CHECK_SOON_MS : CHECK_INTERVAL_MS);
+	if (d->check_whole)
+		d->check_whole_ms = now_ms + CHECK_INTERVAL_MS;
+	d->check_due_ms = d->check_partial && d->check_whole_ms > now_ms + CHECK_SOON_MS ? now_ms + CHECK_SOON_MS :
+		d->check_whole_ms;
 	if (!json_object_array_length(list)) {
 		json_object_put(list);
 		return;
@@ -275,8 +259,6 @@ static void check_begin(struct daemon *d)
 				 check_on_exit, d);
 }
 
-#define MIX(value) (digest = (digest ^ (uint64_t)(value)) * 1099511628211u)
-
 static uint64_t instances_digest(struct daemon *d)
 {
 	uint64_t digest = 1469598103934665603u;
@@ -286,9 +268,7 @@ static uint64_t instances_digest(struct daemon *d)
 		if (!core_instance(d->core, i, &view))
 			continue;
 		MIX(i);
-		MIX(view.spec->version.counter);
-		MIX(view.spec->version.term);
-		MIX(view.place->home);
+		MIX(question_digest(&view));
 	}
 	return digest;
 }
@@ -340,9 +320,11 @@ void storage_step(struct daemon *d)
 	d->instances_digest = instances;
 	d->verdicts_changed_ms = now_ms;
 	folders = folders_digest(d);
-	if ((hosts_changed || folders != d->folders_digest) && d->beacon_due_ms > now_ms + 200)
-		d->beacon_due_ms = now_ms + 200 > d->beacon_rest_ms ? now_ms + 200 : d->beacon_rest_ms;
+	if (hosts_changed || folders != d->folders_digest)
+		beacons_soon(d, hosts_changed);
 	d->folders_digest = folders;
+	if (hosts_changed)
+		d->check_whole_ms = now_ms;
 	if (!d->check && (hosts_changed || now_ms >= d->check_rest_ms))
 		check_begin(d);
 	else if (!d->check && d->check_due_ms > d->check_rest_ms)
@@ -357,8 +339,7 @@ void storage_tick(struct daemon *d)
 {
 	uint64_t now_ms = clock_boot_ms();
 
-	if (!d->beacon && now_ms >= d->beacon_due_ms)
-		beacon_begin(d);
+	beacons_tick(d);
 	if (!d->check && now_ms >= d->check_due_ms)
 		check_begin(d);
 	if (d->verdicts_resend && d->n_verdicts) {

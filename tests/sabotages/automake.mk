@@ -19,7 +19,7 @@ tests_unit_daemon_store_test_LDADD = libhamon_world.a libhamon_core.a libhamon_c
 # And its sides of libvirt and of the storage.
 check_PROGRAMS += tests/unit/daemon_watch_test tests/unit/daemon_storage_test
 TESTS += tests/unit/daemon_watch_test tests/unit/daemon_storage_test
-tests_unit_daemon_storage_test_SOURCES = tests/unit/daemon_storage_test.c hamon/daemon/storage.c hamon/daemon/daemon.h
+tests_unit_daemon_storage_test_SOURCES = tests/unit/daemon_storage_test.c hamon/daemon/beacons.c hamon/daemon/storage.c hamon/daemon/daemon.h
 tests_unit_daemon_storage_test_CPPFLAGS = $(hamond_CPPFLAGS)
 tests_unit_daemon_storage_test_LDADD = libhamon_common.a $(JSON_LIBS)
 tests_unit_daemon_watch_test_SOURCES = tests/unit/daemon_watch_test.c hamon/daemon/watch.c hamon/daemon/daemon.h

@@ -1,6 +1,6 @@
 /*
- * hamon/daemon/storage.c: when storage is checked again. A host without a verdict is no target, so none may wait for long. The
- * test stands in for the checking helper, the core and the clock.
+ * hamon/daemon/storage.c, beacons.c: when storage is checked again, and where beacons are lit. A host without a verdict is no target,
+ * so none may wait for long. The test stands in for the helpers, the core and the clock.
  */
 #include "hamon/common/json.h"
 #include "hamon/daemon/daemon.h"
@@ -17,9 +17,15 @@ static struct host_fact host;
 static const char *definition;
 static unsigned int checks; /* that have begun */
 static size_t servers;      /* here, each in a folder of its own; 0: just the one of spec */
+static size_t changed;      /* one more than the number of the server that has been changed */
+static size_t asked;        /* instances of the last check */
 static size_t beacons;      /* folders that the last round of them had */
+static size_t told;         /* verdicts in the last event */
+static unsigned int events;
 static void (*on_line)(void *user, struct helper *helper, struct json_object *obj);
 static void (*on_exit_of_check)(void *user, struct helper *helper, int status, enum helper_end end);
+static void (*on_line_of_beacon)(void *user, struct helper *helper, struct json_object *obj);
+static void (*on_exit_of_beacon)(void *user, struct helper *helper, int status, enum helper_end end);
 static uint64_t now_ms;
 
 /* --- what stands in --- */
@@ -36,9 +42,11 @@ size_t core_instance_count(const struct core *core)
 
 bool core_instance(const struct core *core, size_t slot, struct core_instance_view *ret)
 {
-	static struct spec_fact server = { .n_places = 1 };
+	static struct spec_fact server = { .n_places = 1, .def_hash = "1111" };
 
 	if (servers) {
+		snprintf(server.uuid, sizeof(server.uuid), "u%zu", slot);
+		server.version.counter = slot + 1 == changed;
 		snprintf(server.places[0], sizeof(server.places[0]), "/instances/%zu", slot);
 		*ret = (struct core_instance_view){ .spec = &server, .place = &place };
 		return slot < servers;
@@ -77,10 +85,14 @@ struct helper *daemon_helper(struct daemon *daemon, const char *program, const c
 		CHECK(json_object_object_get_ex(input, "places", &places));
 		beacons = json_object_array_length(places);
 		json_object_put(input);
+		on_line_of_beacon = line;
+		on_exit_of_beacon = end;
 		return (struct helper *)&beacons;
 	}
 	CHECK_STR(verb, "check");
 	CHECK(!daemon->check);
+	CHECK(json_object_object_get_ex(input, "instances", &places));
+	asked = json_object_array_length(places);
 	json_object_put(input);
 	on_line = line;
 	on_exit_of_check = end;
@@ -90,6 +102,8 @@ struct helper *daemon_helper(struct daemon *daemon, const char *program, const c
 
 void daemon_event(struct daemon *daemon, const struct core_event *event)
 {
+	told = event->verdicts.n;
+	events++;
 }
 
 void daemon_log(struct daemon *daemon, const char *format, ...)
@@ -130,15 +144,48 @@ static void passes(uint64_t ms)
 	}
 }
 
-static void says(const char *verdict)
+static void says_of(const char *uuid, const char *verdict)
 {
 	struct json_object *obj = json_object_new_object();
 
 	json_put_string(obj, "type", "verdict");
-	json_put_string(obj, "uuid", spec.uuid);
+	json_put_string(obj, "uuid", uuid);
 	json_put_string(obj, "verdict", verdict);
 	on_line(&d, d.check, obj);
 	json_object_put(obj);
+}
+
+static void says(const char *verdict)
+{
+	says_of(spec.uuid, verdict);
+}
+
+static void says_of_all(const char *verdict)
+{
+	char uuid[24];
+
+	for (size_t i = 0; i < servers; i++) {
+		snprintf(uuid, sizeof(uuid), "u%zu", i);
+		says_of(uuid, verdict);
+	}
+}
+
+/* Of the servers from first to last - 1. */
+static void beacons_end(size_t first, size_t last, bool ok)
+{
+	for (size_t i = first; i < last; i++) {
+		struct json_object *obj = json_object_new_object();
+		char path[32];
+
+		snprintf(path, sizeof(path), "/instances/%zu", i);
+		json_put_string(obj, "type", "place");
+		json_put_string(obj, "path", path);
+		json_put_bool(obj, "ok", ok);
+		on_line_of_beacon(&d, d.beacon, obj);
+		json_object_put(obj);
+	}
+	on_exit_of_beacon(&d, d.beacon, 0, HELPER_EXITED);
+	CHECK(!d.beacon);
 }
 
 static void ends(void)
@@ -160,7 +207,8 @@ static void begin(void)
 	place.owner = place.home = 2;
 	definition = "<domain/>";
 	checks = 0;
-	servers = 0;
+	servers = changed = beacons = asked = told = 0;
+	events = 0;
 	now_ms = 1000000;
 }
 
@@ -188,6 +236,86 @@ static void every_folder_gets_a_beacon(void)
 	servers = 300;
 	storage_tick(&d);
 	CHECK_INT(beacons, 300);
+}
+
+/* In a recovery one server comes after the other: a round of all for each would take the time that they need. */
+static void a_new_folder_gets_its_beacon_alone(void)
+{
+	begin();
+	config.storage.beacon_interval_ms = 60000;
+	place.owner = 1;
+	servers = 300;
+	storage_step(&d);
+	passes(SECOND_MS);
+	CHECK_INT(beacons, 300);
+	beacons_end(0, 300, true);
+	servers = 301;
+	storage_step(&d);
+	passes(SECOND_MS);
+	CHECK_INT(beacons, 1);
+	beacons_end(300, 301, false);
+	/* That one has none yet. */
+	servers = 302;
+	storage_step(&d);
+	passes(SECOND_MS);
+	CHECK_INT(beacons, 2);
+	beacons_end(300, 302, true);
+	/* When another host is lost, and now and then, all of them. */
+	host.state = HOST_LOST;
+	storage_step(&d);
+	passes(SECOND_MS);
+	CHECK_INT(beacons, 302);
+	host.state = HOST_ADMITTED;
+	beacons_end(0, 302, true);
+	beacons = 0;
+	passes(60 * SECOND_MS);
+	CHECK_INT(beacons, 302);
+	/* And with a new nonce. */
+	beacons_end(0, 302, true);
+	now_ms += 3600000;
+	servers = 303;
+	storage_step(&d);
+	passes(SECOND_MS);
+	CHECK_INT(beacons, 303);
+}
+
+static void what_changes_is_checked_alone(void)
+{
+	begin();
+	servers = 300;
+	storage_step(&d);
+	CHECK_INT(asked, 300);
+	says_of_all("shared");
+	CHECK_INT(events, 0);
+	ends();
+	/* In one message. */
+	CHECK_INT(events, 1);
+	CHECK_INT(told, 300);
+	changed = 7;
+	storage_step(&d);
+	CHECK_INT(checks, 2);
+	CHECK_INT(asked, 1);
+	says_of("u6", "unknown");
+	ends();
+	CHECK_INT(told, 1);
+	/* It is not proven: soon again. */
+	passes(SOON_MS);
+	CHECK_INT(checks, 3);
+	CHECK_INT(asked, 1);
+	says_of("u6", "shared");
+	ends();
+	passes(2 * SOON_MS);
+	CHECK_INT(checks, 3);
+	/* When a host is lost, and now and then, all of them. */
+	host.state = HOST_LOST;
+	storage_step(&d);
+	CHECK_INT(checks, 4);
+	CHECK_INT(asked, 300);
+	host.state = HOST_ADMITTED;
+	ends();
+	asked = 0;
+	passes(31 * SECOND_MS);
+	CHECK_INT(asked, 300);
 }
 
 static void a_change_during_a_check_is_checked_after_it(void)
@@ -266,6 +394,8 @@ int main(void)
 {
 	RUN(a_change_is_checked_at_once);
 	RUN(every_folder_gets_a_beacon);
+	RUN(a_new_folder_gets_its_beacon_alone);
+	RUN(what_changes_is_checked_alone);
 	RUN(what_changes_again_and_again_is_checked_seldom);
 	RUN(a_change_during_a_check_is_checked_after_it);
 	RUN(one_without_its_definition_is_checked_soon);
