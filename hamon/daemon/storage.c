@@ -173,8 +173,8 @@ static void check_on_exit(void *user, struct helper *helper, int status, enum he
 	bool all_good = !d->check_partial;
 	uint64_t now_ms = clock_boot_ms();
 
+	verdicts_tell(d); /* of a helper that died before it told its result; the step after it must not begin another one beside it */
 	d->check = NULL;
-	verdicts_tell(d);
 	d->check_rest_ms = storage_rest_until_ms(d->check_began_ms);
 	if (d->check_again) {
 		d->check_due_ms = d->check_whole_ms = now_ms;

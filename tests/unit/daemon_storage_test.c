@@ -270,13 +270,25 @@ static void a_new_folder_gets_its_beacon_alone(void)
 	beacons = 0;
 	passes(60 * SECOND_MS);
 	CHECK_INT(beacons, 302);
-	/* And with a new nonce. */
-	beacons_end(0, 302, true);
-	now_ms += 3600000;
-	servers = 303;
+}
+
+static void a_new_nonce_goes_everywhere(void)
+{
+	char nonce[CORE_NONCE_SIZE];
+
+	begin();
+	place.owner = 1;
+	servers = 300;
 	storage_step(&d);
 	passes(SECOND_MS);
-	CHECK_INT(beacons, 303);
+	memcpy(nonce, d.host.nonce, sizeof(nonce));
+	beacons_end(0, 300, true);
+	now_ms += 601 * SECOND_MS;
+	servers = 301;
+	storage_step(&d);
+	passes(SECOND_MS);
+	CHECK(strcmp(d.host.nonce, nonce));
+	CHECK_INT(beacons, 301);
 }
 
 static void what_changes_is_checked_alone(void)
@@ -395,6 +407,7 @@ int main(void)
 	RUN(a_change_is_checked_at_once);
 	RUN(every_folder_gets_a_beacon);
 	RUN(a_new_folder_gets_its_beacon_alone);
+	RUN(a_new_nonce_goes_everywhere);
 	RUN(what_changes_is_checked_alone);
 	RUN(what_changes_again_and_again_is_checked_seldom);
 	RUN(a_change_during_a_check_is_checked_after_it);
