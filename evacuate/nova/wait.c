@@ -16,7 +16,8 @@
 #define QUEUED_MIN_MS 2000
 #define QUEUED_MAX_MS 4000
 #define BEGUN_MS 500
-#define REST 16
+#define REST 24
+#define QUEUED_REST 48
 #define REST_MAX_MS 4000
 #define SLICE_MS 50
 
@@ -37,30 +38,35 @@ static bool has_begun(struct nova_wait *wait)
 	return true;
 }
 
-/* Looks take little of the time: an API that is slow has enough to do. */
-static uint64_t rest_ms(uint64_t look_ms)
+/* Looks take little of the time, the least while there is nothing to be seen: an API that is slow has enough to do. */
+static uint64_t pause_ms(uint64_t delay_ms, uint64_t look_ms, bool waits)
 {
-	return look_ms * REST < REST_MAX_MS ? look_ms * REST : REST_MAX_MS;
+	uint64_t rest_ms = look_ms * (waits ? QUEUED_REST : REST);
+
+	if (rest_ms > REST_MAX_MS)
+		rest_ms = REST_MAX_MS;
+	return delay_ms > rest_ms ? delay_ms : rest_ms;
 }
 
 bool nova_wait(struct nova_wait *wait, bool queued, uint64_t look_ms, uint64_t deadline_ms)
 {
-	uint64_t max_ms = queued && !wait->begun ? QUEUED_MAX_MS : MAX_MS, now_ms = clock_boot_ms(), until_ms;
+	bool waits = queued && !wait->begun;
+	uint64_t max_ms = waits ? QUEUED_MAX_MS : MAX_MS, now_ms = clock_boot_ms(), until_ms;
 
 	if (now_ms + 2 * FIRST_MS >= deadline_ms)
 		return false;
 	if (wait->delay_ms > max_ms)
 		wait->delay_ms = max_ms;
-	if (queued && !wait->begun && wait->delay_ms < QUEUED_MIN_MS)
+	if (waits && wait->delay_ms < QUEUED_MIN_MS)
 		wait->delay_ms = QUEUED_MIN_MS;
-	until_ms = now_ms + (wait->delay_ms > rest_ms(look_ms) ? wait->delay_ms : rest_ms(look_ms));
+	until_ms = now_ms + pause_ms(wait->delay_ms, look_ms, waits);
 	if (until_ms + FIRST_MS > deadline_ms)
 		until_ms = deadline_ms - FIRST_MS;
 	wait->delay_ms = wait->delay_ms * 3 / 2;
 	while ((now_ms = clock_boot_ms()) < until_ms) {
 		if (has_begun(wait)) {
-			until_ms = now_ms + (BEGUN_MS > rest_ms(look_ms) ? BEGUN_MS : rest_ms(look_ms));
 			wait->delay_ms = BEGUN_MS;
+			until_ms = now_ms + pause_ms(BEGUN_MS, look_ms, false);
 		}
 		poll(NULL, 0, SLICE_MS);
 	}

@@ -1,11 +1,54 @@
-"""Reserved hosts beside a real Nova: their compute service is disabled until hamon needs them, as Masakari's rh_priority has it."""
+"""Reserved hosts beside a real Nova: their compute service is disabled until hamon needs them, as Masakari's recovery methods have it."""
 import cloud as cloud_module
 import pytest
 from test_nova import HAMON, add, check_moved, cloud, service  # noqa: F401 (cloud is a fixture)
 
-RESERVED = dict(HAMON, evacuation={"recovery_method": "rh_priority"}, **{"host h3": {"reserved": "yes"}})
-pytestmark = [pytest.mark.nova, pytest.mark.lab(boot=False, services=cloud_module.SERVICES, hamon=RESERVED)]
+
+def recovery(method):
+    """A lab whose h3 is reserved."""
+    return pytest.mark.lab(boot=False, services=cloud_module.SERVICES, hamon=dict(
+        HAMON, evacuation={"recovery_method": method}, **{"host h3": {"reserved": "yes"}}))
+
+
+pytestmark = [pytest.mark.nova, recovery("rh_priority")]
 MARK = "hamon: reserved"
+KEPT, USED = ("disabled", False, MARK), ("enabled", False, None)
+
+
+def lose_h1(cluster, cloud, before=lambda: None):  # noqa: F811
+    """h1 dies with one server: where it is then, and how Nova has h3."""
+    (a1,) = add(cluster, a1="h1")
+    cloud.nova.service_put("h3", status="disabled", disabled_reason=MARK)
+    before()
+    cluster.host("h1").power_off()
+    cluster.wait_closed("h1")
+    check_moved(cluster, a1)
+    return a1.hosts(), service(cloud, "h3")
+
+
+@pytest.mark.scenario(38)
+@recovery("auto")
+def test_with_auto_a_reserved_host_is_never_used(cluster, cloud):  # noqa: F811
+    assert lose_h1(cluster, cloud) == (["h2"], KEPT)
+
+
+@pytest.mark.scenario(38)
+@recovery("reserved_host")
+def test_with_reserved_host_no_other_is_used(cluster, cloud):  # noqa: F811
+    assert lose_h1(cluster, cloud) == (["h3"], USED)
+
+
+@pytest.mark.scenario(38)
+@recovery("auto_priority")
+def test_with_auto_priority_the_reserved_host_is_kept_while_another_can(cluster, cloud):  # noqa: F811
+    assert lose_h1(cluster, cloud) == (["h2"], KEPT)
+
+
+@pytest.mark.scenario(38)
+@recovery("auto_priority")
+def test_with_auto_priority_the_reserved_host_is_used_when_no_other_can(cluster, cloud):  # noqa: F811
+    maintain = lambda: cluster.host("h3").run(["hamonctl", "maintenance", "h2", "on"])
+    assert lose_h1(cluster, cloud, maintain) == (["h3"], USED)
 
 
 @pytest.mark.scenario(1, 38)
@@ -17,7 +60,7 @@ def test_the_reserved_host_is_enabled_and_takes_all(cluster, cloud):  # noqa: F8
     cluster.wait_closed("h1")
     check_moved(cluster, a1, a2)
     assert a1.hosts() == a2.hosts() == ["h3"]
-    assert service(cloud, "h3") == ("enabled", False, None)
+    assert service(cloud, "h3") == USED
     assert "This host was reserved, and is needed for" in str(cluster.records("h3", "reserved-host", host="h3"))
 
 
