@@ -198,6 +198,8 @@ static void begin(void)
 {
 	static struct verdict_report verdicts[CORE_INSTANCES_MAX];
 
+	json_object_put(d.checked);
+	json_object_put(d.beacons_lit);
 	memset(&d, 0, sizeof(d));
 	memset(verdicts, 0, sizeof(verdicts));
 	d.config = &config;
@@ -413,5 +415,6 @@ int main(void)
 	RUN(a_change_during_a_check_is_checked_after_it);
 	RUN(one_without_its_definition_is_checked_soon);
 	RUN(a_bad_verdict_is_looked_at_again_soon);
+	begin(); /* leaves nothing behind */
 	return 0;
 }
