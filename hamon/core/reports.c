@@ -127,6 +127,26 @@ static void joint_report_take(struct core *core, struct instance *inst, const st
 		wish_set(core, inst, WISH_STOPPED, "it was stopped by hand");
 }
 
+static void joint_begin(struct core *core, struct instance *inst, const struct host *host)
+{
+	inst->place.joint = host->config.nodeid;
+	inst->joint_since_ms = core->now_ms;
+	stage_place(core, inst);
+	note_stage(core, "instance-migrating", NOTE_INFO, NULL, host, inst,
+		   "%s is being migrated from %s to %s", LABEL(inst),
+		   host_name(core, inst->place.owner), host->config.name);
+}
+
+/*
+ * Its gate let it in for the sake of a migration before, which came to nothing, and whose end was decided in that very moment. It has a
+ * QEMU that the guest may go on in.
+ */
+static bool is_incoming_unawares(const struct instance *inst, const struct host *host, const struct instance_report *report)
+{
+	return report->state == INSTANCE_INCOMING && host->fact.state == HOST_ADMITTED && !inst->place.joint &&
+		inst->place.phase == PHASE_SETTLED;
+}
+
 /* news: the host has just seen it, and does not merely list what it has. */
 void instance_report_receive(struct core *core, int slot, const struct instance_report *report, bool news)
 {
@@ -155,6 +175,8 @@ void instance_report_receive(struct core *core, int slot, const struct instance_
 		owner_report_take(core, inst, host, report, news);
 	} else if (inst->place.joint == host->config.nodeid) {
 		joint_report_take(core, inst, host, before, report);
+	} else if (is_incoming_unawares(inst, host, report)) {
+		joint_begin(core, inst, host);
 	} else if (report->state == INSTANCE_RUNNING && host->fact.state == HOST_ADMITTED) {
 		note_stage(core, "double-run", NOTE_ALERT, inst->place.incident, host, inst,
 			   "%s runs on %s, but belongs to %s: stop one of them", LABEL(inst),
@@ -177,12 +199,7 @@ void instance_claim_receive(struct core *core, const struct core_message *msg)
 		if (!inst || inst->spec.deleted || inst->place.phase != PHASE_SETTLED || inst->place.joint ||
 		    inst->place.owner == msg->from)
 			return;
-		inst->place.joint = msg->from;
-		inst->joint_since_ms = core->now_ms;
-		stage_place(core, inst);
-		note_stage(core, "instance-migrating", NOTE_INFO, NULL, host, inst,
-			   "%s is being migrated from %s to %s", LABEL(inst),
-			   host_name(core, inst->place.owner), host->config.name);
+		joint_begin(core, inst, host);
 		return;
 	}
 	if (inst && !inst->spec.deleted && !msg->claim) {

@@ -121,11 +121,28 @@ static void what_a_source_lists_is_no_wish(void)
 	alone_end();
 }
 
+/* vm1 was let in by host 3 for a migration whose earlier try left the place joint, and the end of that was decided meanwhile. */
+static void who_takes_it_in_is_joint(void)
+{
+	lead_3(2);
+	lead(&facts);
+	CHECK_INT(place_now().joint, 0);
+	hear_news(3, INSTANCE_INCOMING, STOP_NONE);
+	CHECK_INT(place_now().joint, 3);
+	CHECK_INT(place_now().owner, 2);
+	hear_news(3, INSTANCE_RUNNING, STOP_NONE);
+	hear_left_2();
+	CHECK_INT(place_now().owner, 3);
+	CHECK_INT(place_now().joint, 0);
+	alone_end();
+}
+
 int main(void)
 {
 	RUN(a_list_of_who_stood_still_ends_no_migration);
 	RUN(a_report_of_an_earlier_run_ends_no_migration);
 	RUN(a_migration_undefines_nothing);
 	RUN(what_a_source_lists_is_no_wish);
+	RUN(who_takes_it_in_is_joint);
 	return 0;
 }
