@@ -16,39 +16,39 @@ KEPT, USED = ("disabled", False, MARK), ("enabled", False, None)
 
 
 def lose_h1(cluster, cloud, before=lambda: None):  # noqa: F811
-    """h1 dies with one server: where it is then, and how Nova has h3."""
-    (a1,) = add(cluster, a1="h1")
+    """h1 dies with two servers, which would be spread over all that may take them: where they are then, and how Nova has h3."""
+    a1, a2 = add(cluster, a1="h1", a2="h1")
     cloud.nova.service_put("h3", status="disabled", disabled_reason=MARK)
     before()
     cluster.host("h1").power_off()
     cluster.wait_closed("h1")
-    check_moved(cluster, a1)
-    return a1.hosts(), service(cloud, "h3")
+    check_moved(cluster, a1, a2)
+    return a1.hosts() + a2.hosts(), service(cloud, "h3")
 
 
 @pytest.mark.scenario(38)
 @recovery("auto")
 def test_with_auto_a_reserved_host_is_never_used(cluster, cloud):  # noqa: F811
-    assert lose_h1(cluster, cloud) == (["h2"], KEPT)
+    assert lose_h1(cluster, cloud) == (["h2", "h2"], KEPT)
 
 
 @pytest.mark.scenario(38)
 @recovery("reserved_host")
 def test_with_reserved_host_no_other_is_used(cluster, cloud):  # noqa: F811
-    assert lose_h1(cluster, cloud) == (["h3"], USED)
+    assert lose_h1(cluster, cloud) == (["h3", "h3"], USED)
 
 
 @pytest.mark.scenario(38)
 @recovery("auto_priority")
 def test_with_auto_priority_the_reserved_host_is_kept_while_another_can(cluster, cloud):  # noqa: F811
-    assert lose_h1(cluster, cloud) == (["h2"], KEPT)
+    assert lose_h1(cluster, cloud) == (["h2", "h2"], KEPT)
 
 
 @pytest.mark.scenario(38)
 @recovery("auto_priority")
 def test_with_auto_priority_the_reserved_host_is_used_when_no_other_can(cluster, cloud):  # noqa: F811
     maintain = lambda: cluster.host("h3").run(["hamonctl", "maintenance", "h2", "on"])
-    assert lose_h1(cluster, cloud, maintain) == (["h3"], USED)
+    assert lose_h1(cluster, cloud, maintain) == (["h3", "h3"], USED)
 
 
 @pytest.mark.scenario(1, 38)
