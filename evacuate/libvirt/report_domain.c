@@ -96,16 +96,16 @@ static int domain_gone_or_failed(void)
 
 static int state_add(struct json_object *obj, virDomainPtr dom, struct domain_report *ret)
 {
-	int state, reason, persistent, active, autostart = 0, saved;
+	int state, reason, persistent, autostart = 0, saved;
 
-	active = virDomainIsActive(dom);
 	persistent = virDomainIsPersistent(dom);
-	if (active < 0 || persistent < 0 || virDomainGetState(dom, &state, &reason, 0))
+	if (persistent < 0 || virDomainGetState(dom, &state, &reason, 0))
 		return domain_gone_or_failed();
 	saved = virDomainHasManagedSaveImage(dom, 0);
 	if (persistent)
 		virDomainGetAutostart(dom, &autostart);
-	ret->active = active;
+	/* Not virDomainIsActive: it would be another call, and the domain may end between the two. */
+	ret->active = state != VIR_DOMAIN_SHUTOFF;
 	ret->persistent = persistent;
 	json_put_string(obj, "state", domain_state_name(state));
 	json_put_string(obj, "reason", domain_reason_name(state, reason));

@@ -42,8 +42,10 @@ static const char *stop_reason(const struct tracked *tracked, int detail)
 
 static void lifecycle_started(struct watch *watch, struct tracked *tracked, const char *uuid)
 {
-	if (tracked)
+	if (tracked) {
 		tracked->host_shutdown = false;
+		tracked->runs = true;
+	}
 	watch_queue_add(watch, CAUSE_EVENT, uuid, "started", NULL);
 }
 
@@ -79,6 +81,8 @@ static int on_lifecycle(virConnectPtr conn, virDomainPtr dom, int event, int det
 				NULL);
 		break;
 	case VIR_DOMAIN_EVENT_STOPPED:
+		if (tracked)
+			tracked->runs = false;
 		watch_queue_add(watch, CAUSE_STOPPED, uuid,
 				detail == VIR_DOMAIN_EVENT_STOPPED_MIGRATED ? "migrated-out"
 									    : "stopped",

@@ -210,6 +210,25 @@ static void undefined_tell(struct watch *watch, const struct pending *pending, b
 	json_object_put(obj);
 }
 
+static bool is_stop_queued(const struct watch *watch, const char *uuid)
+{
+	for (const struct pending *pending = watch->head; pending; pending = pending->next) {
+		if (pending->cause == CAUSE_STOPPED && !strcmp(pending->uuid, uuid))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * libvirt's state says "shutdown", but its events, which alone say who began, are still to come: told now, a QEMU that its host
+ * terminated would be a guest that somebody wished stopped, and not started anywhere again. Its stop is told when it is heard.
+ */
+static bool is_end_unexplained(const struct watch *watch, const struct tracked *tracked, enum cause cause)
+{
+	return tracked->runs && !tracked->host_shutdown && !watch->report.active && cause != CAUSE_STOPPED &&
+		!strcmp(json_string_or(watch->report.obj, "reason", ""), "shutdown");
+}
+
 /* Tells the report of pending, with the disks that lines resolve. */
 static void report_tell(struct watch *watch, const struct pending *pending, const char *lines,
 			size_t len)
@@ -226,6 +245,10 @@ static void report_tell(struct watch *watch, const struct pending *pending, cons
 		watch_lost(watch, "too many domains");
 		return;
 	}
+	if (watch->report.active && !is_stop_queued(watch, tracked->uuid))
+		tracked->runs = true;
+	if (is_end_unexplained(watch, tracked, pending->cause))
+		return;
 	if (pending->cause == CAUSE_STOPPED) {
 		/* It may run again already; then its start is told next. */
 		json_put_string(obj, "state", "shutoff");

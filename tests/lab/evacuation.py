@@ -55,13 +55,14 @@ def start(host, guest, **more):
 
 
 class Watch:
-    """A running `hamon-evacuate watch`."""
+    """A running `hamon-evacuate watch`; preload: a library that stands between it and libvirt's."""
 
-    def __init__(self, host):
+    def __init__(self, host, preload=None):
         self.told = []
         self._lines = queue.Queue()
+        said = ["/usr/bin/env", "LD_PRELOAD=" + preload] if preload else []
         self.process = subprocess.Popen(
-            [host.lab.tools.init, "run", str(host.pid), "--", program(host.lab, "hamon-evacuate"), "watch"],
+            [host.lab.tools.init, "run", str(host.pid), "--", *said, program(host.lab, "hamon-evacuate"), "watch"],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=host.tools.ENVIRONMENT)
         threading.Thread(target=self._read, daemon=True).start()
         self.process.stdin.write('{"op":"w"}\n')
@@ -109,6 +110,13 @@ class Watch:
     def __exit__(self, *_):
         self.process.kill()
         self.process.wait()
+
+
+def late_events(lab):
+    """The library that holds libvirt's events of a domain's life back for a second."""
+    library = program(lab, "late_events.so")
+    subprocess.run(["cc", "-shared", "-fPIC", "-Wall", "-Werror", "-o", library, HERE / "late_events.c", "-lvirt", "-ldl"], check=True)
+    return library
 
 
 def poweroff_guest(lab, name, at_once=False):

@@ -114,6 +114,28 @@ def test_qemu_that_is_terminated_by_its_host(lab, host, watch):
     assert not [line for line in watch.told if line.get("reason") == "shutdown"]
 
 
+@pytest.mark.parametrize("how", ["terminated by its host", "powers itself off"])
+def test_events_come_late(lab, host, how):
+    """What libvirt's files tell comes first: whose doing it was is not known yet, and nothing is told."""
+    name = how.split()[0]
+    guest = evacuation.poweroff_guest(lab, name).define(host)
+    with Watch(host, preload=evacuation.late_events(lab)) as watch:
+        watch.synced()
+        guest.start(host)
+        watch.domain(guest, event="started", state="running")
+        if how == "terminated by its host":
+            evacuation.kill_qemu(host, guest, signal.SIGTERM)
+            reason = "killed"
+        else:
+            evacuation.ask_off(guest)
+            reason = "shutdown"
+        told = watch.domain(guest, state="shutoff")
+        assert (told["event"], told["reason"]) == ("stopped", reason), "the first that is told of its end"
+        host.virsh("desc", name, "--config", "something else changed")
+        watch.domain(guest, event="updated", state="shutoff", reason=reason)
+        assert {line["reason"] for line in watch.told if line.get("state") == "shutoff" and line["event"] != "list"} == {reason}
+
+
 def test_managed_save_comes_and_goes(lab, host, watch):
     guest = running(lab, host, "saved")
     host.virsh("managedsave", "saved")
