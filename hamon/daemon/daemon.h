@@ -58,6 +58,12 @@ struct device_state {
 	char error[256];
 };
 
+/* What storage.c had seen of a host when it last looked. */
+struct host_digest {
+	uint32_t nodeid;
+	uint64_t digest;
+};
+
 struct daemon {
 	qb_loop_t *loop;
 	const char *config_path;
@@ -139,13 +145,15 @@ struct daemon {
 
 	/* storage.c */
 	struct helper *check;
-	uint64_t check_due_ms, check_whole_ms; /* the next one, and the next one of all instances */
+	uint64_t check_due_ms, check_whole_ms; /* the next one of what is due, and the next one of all instances */
 	uint64_t check_began_ms, check_rest_ms; /* when the last one began, and until when instances that change wait */
 	struct json_object *checked; /* by uuid: the digest of the question that was asked last */
 	bool check_whole;   /* the last one was of all */
 	bool check_again;   /* a host changed while a check ran */
 	bool check_rested;  /* an instance did */
 	bool check_partial; /* the last one left out what had no definition yet */
+	struct host_digest host_digests[CORE_HOSTS_MAX];
+	size_t n_host_digests;
 	uint64_t hosts_digest, instances_digest, folders_digest;
 	bool verdicts_resend;
 	size_t n_verdicts;

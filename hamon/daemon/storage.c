@@ -1,7 +1,7 @@
 /*
- * Backing, continuously: this host's own verdict on every instance of the others. A host that is being lost is checked at once, so
- * that the proof is there when the certificate is; otherwise all are, now and then, and in between only what has changed or is not
- * proven: in a recovery one instance changes after the other, and each check of one takes processes of its own.
+ * Backing, continuously: this host's own verdict on every instance of the others. Those of a host that is being lost are checked at once,
+ * so that the proof is there when the certificate is; otherwise all are, now and then, and in between only what has changed or is
+ * not proven: in a recovery one instance changes after the other, and each check of one takes processes of its own.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +12,8 @@
 #include "hamon/daemon/daemon.h"
 
 #define CHECK_INTERVAL_MS 30000
+#define WHOLE_REST 19           /* the checks of all take a twentieth of the time, however many instances the others have */
+#define WHOLE_MAX_MS 600000
 #define CHECK_SOON_MS 3000      /* while verdicts are still bad or new */
 #define CHECK_SOON_FOR_MS 60000
 #define REST 9                  /* what instances that change set off takes a tenth of the time: a recovery changes one after the other */
@@ -67,11 +69,17 @@ static const char *place_id_of(const struct spec_fact *spec, char id[CORE_UUID_S
 	return NULL;
 }
 
+/* The host by whose beacons an instance is judged. */
+static uint32_t home_of(const struct core_instance_view *view)
+{
+	return view->place->home ? view->place->home : view->place->owner;
+}
+
 /* What hamon-storage must know of one instance to judge it: its definition, and its owner's beacons. */
 struct json_object *storage_instance_request(struct daemon *d, const struct core_instance_view *view)
 {
 	struct json_object *obj = json_object_new_object(), *places = json_object_new_array();
-	uint32_t home = view->place->home ? view->place->home : view->place->owner;
+	uint32_t home = home_of(view);
 	const struct host_fact *owner = NULL;
 	struct core_host_view host;
 	char place_id[CORE_UUID_SIZE];
@@ -167,6 +175,23 @@ static void check_on_line(void *user, struct helper *helper, struct json_object 
 		verdicts_tell(user);
 }
 
+static uint64_t whole_pause_ms(uint64_t took_ms)
+{
+	uint64_t rest_ms = WHOLE_REST * took_ms;
+
+	if (rest_ms > WHOLE_MAX_MS)
+		rest_ms = WHOLE_MAX_MS;
+	return rest_ms > CHECK_INTERVAL_MS ? rest_ms : CHECK_INTERVAL_MS;
+}
+
+/* What is not proven is asked again after the interval, however seldom all are. */
+static void check_due_set(struct daemon *d, uint64_t now_ms)
+{
+	d->check_due_ms = now_ms + CHECK_INTERVAL_MS;
+	if (d->check_due_ms > d->check_whole_ms)
+		d->check_due_ms = d->check_whole_ms;
+}
+
 static void check_on_exit(void *user, struct helper *helper, int status, enum helper_end end)
 {
 	struct daemon *d = user;
@@ -176,31 +201,60 @@ static void check_on_exit(void *user, struct helper *helper, int status, enum he
 	verdicts_tell(d); /* of a helper that died before it told its result; the step after it must not begin another one beside it */
 	d->check = NULL;
 	d->check_rest_ms = storage_rest_until_ms(d->check_began_ms);
+	if (d->check_whole)
+		d->check_whole_ms = now_ms + whole_pause_ms(now_ms - d->check_began_ms);
 	if (d->check_again) {
-		d->check_due_ms = d->check_whole_ms = now_ms;
+		d->check_due_ms = now_ms;
 		return;
 	}
-	if (d->check_whole)
-		d->check_whole_ms = now_ms + CHECK_INTERVAL_MS;
 	for (size_t i = 0; i < d->n_verdicts; i++)
 		all_good &= d->verdicts[i].verdict == VERDICT_SHARED || d->verdicts[i].verdict == VERDICT_VOLUME;
-	d->check_due_ms = d->check_whole_ms;
+	check_due_set(d, now_ms);
 	if (!all_good && now_ms <= d->verdicts_changed_ms + CHECK_SOON_FOR_MS && d->check_due_ms > now_ms + CHECK_SOON_MS)
 		d->check_due_ms = now_ms + CHECK_SOON_MS;
 	if (d->check_rested && d->check_due_ms > d->check_rest_ms)
 		d->check_due_ms = d->check_rest_ms;
 }
 
-#define MIX(value) (digest = (digest ^ (uint64_t)(value)) * 1099511628211u)
+#define DIGEST_EMPTY 1469598103934665603u
+#define DIGEST_PRIME 1099511628211u
+#define MIX(value) (digest = (digest ^ (uint64_t)(value)) * DIGEST_PRIME)
 
-/* What a verdict is about, beside the nonces of the hosts, which are looked at as a whole. */
-static int64_t question_digest(const struct core_instance_view *view)
+/* Of each host by itself what a verdict on its instances hangs on; returned, of all. */
+static uint64_t hosts_digest(struct daemon *d)
 {
-	uint64_t digest = 1469598103934665603u;
+	uint64_t digest, all = DIGEST_EMPTY;
+	struct core_host_view host;
+
+	d->n_host_digests = 0;
+	for (size_t i = 0; i < core_host_count(d->core); i++) {
+		if (!core_host(d->core, i, &host))
+			continue;
+		digest = DIGEST_EMPTY;
+		MIX(host.nodeid);
+		MIX(host.fact->state == HOST_LOST);
+		MIX(host.present);
+		for (const char *c = host.fact->nonce; *c; c++)
+			MIX(*c);
+		d->host_digests[d->n_host_digests].nodeid = host.nodeid;
+		d->host_digests[d->n_host_digests++].digest = digest;
+		all = (all ^ digest) * DIGEST_PRIME;
+	}
+	return all;
+}
+
+/* What a verdict is about: the instance, its host, and the one whose beacons it is judged by. */
+static int64_t question_digest(const struct daemon *d, const struct core_instance_view *view)
+{
+	uint32_t home = home_of(view);
+	uint64_t digest = DIGEST_EMPTY;
 
 	MIX(view->spec->version.counter);
 	MIX(view->spec->version.term);
-	MIX(view->place->home);
+	MIX(home);
+	for (size_t i = 0; i < d->n_host_digests; i++)
+		if (d->host_digests[i].nodeid == home || d->host_digests[i].nodeid == view->place->owner)
+			MIX(d->host_digests[i].digest);
 	return (int64_t)digest;
 }
 
@@ -212,7 +266,7 @@ static bool check_is_due(struct daemon *d, const struct core_instance_view *view
 	const struct verdict_report *verdict = verdict_slot(d, view->spec->uuid, &i);
 
 	return !verdict || !is_proven(verdict) || !json_object_object_get_ex(d->checked, view->spec->uuid, &asked) ||
-		json_object_get_int64(asked) != question_digest(view);
+		json_object_get_int64(asked) != question_digest(d, view);
 }
 
 static void check_begin(struct daemon *d)
@@ -238,12 +292,13 @@ static void check_begin(struct daemon *d)
 		if (!d->check_whole && !check_is_due(d, &view))
 			continue;
 		json_object_array_add(list, storage_instance_request(d, &view));
-		json_object_object_add(d->checked, view.spec->uuid, json_object_new_int64(question_digest(&view)));
+		json_object_object_add(d->checked, view.spec->uuid, json_object_new_int64(question_digest(d, &view)));
 	}
 	if (d->check_whole)
 		d->check_whole_ms = now_ms + CHECK_INTERVAL_MS;
-	d->check_due_ms = d->check_partial && d->check_whole_ms > now_ms + CHECK_SOON_MS ? now_ms + CHECK_SOON_MS :
-		d->check_whole_ms;
+	check_due_set(d, now_ms);
+	if (d->check_partial && d->check_due_ms > now_ms + CHECK_SOON_MS)
+		d->check_due_ms = now_ms + CHECK_SOON_MS;
 	if (!json_object_array_length(list)) {
 		json_object_put(list);
 		return;
@@ -261,14 +316,14 @@ static void check_begin(struct daemon *d)
 
 static uint64_t instances_digest(struct daemon *d)
 {
-	uint64_t digest = 1469598103934665603u;
+	uint64_t digest = DIGEST_EMPTY;
 	struct core_instance_view view;
 
 	for (size_t i = 0; i < core_instance_count(d->core); i++) {
 		if (!core_instance(d->core, i, &view))
 			continue;
 		MIX(i);
-		MIX(question_digest(&view));
+		MIX(question_digest(d, &view));
 	}
 	return digest;
 }
@@ -276,7 +331,7 @@ static uint64_t instances_digest(struct daemon *d)
 /* This host's own, into which beacons belong. */
 static uint64_t folders_digest(struct daemon *d)
 {
-	uint64_t digest = 1469598103934665603u;
+	uint64_t digest = DIGEST_EMPTY;
 	struct core_instance_view view;
 
 	for (size_t i = 0; i < core_instance_count(d->core); i++) {
@@ -290,21 +345,6 @@ static uint64_t folders_digest(struct daemon *d)
 	return digest;
 }
 
-static uint64_t hosts_digest(struct daemon *d)
-{
-	uint64_t digest = 1469598103934665603u;
-	struct core_host_view host;
-
-	for (size_t i = 0; i < core_host_count(d->core); i++) {
-		if (!core_host(d->core, i, &host))
-			continue;
-		MIX(host.fact->state == HOST_LOST);
-		MIX(host.present);
-		for (const char *c = host.fact->nonce; *c; c++)
-			MIX(*c);
-	}
-	return digest;
-}
 #undef MIX
 
 /* After each step: lost hosts and new nonces are looked at at once, new or changed instances soon. */
@@ -323,8 +363,6 @@ void storage_step(struct daemon *d)
 	if (hosts_changed || folders != d->folders_digest)
 		beacons_soon(d, hosts_changed);
 	d->folders_digest = folders;
-	if (hosts_changed)
-		d->check_whole_ms = now_ms;
 	if (!d->check && (hosts_changed || now_ms >= d->check_rest_ms))
 		check_begin(d);
 	else if (!d->check && d->check_due_ms > d->check_rest_ms)

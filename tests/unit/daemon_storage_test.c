@@ -12,8 +12,9 @@
 static struct daemon d;
 static struct hamon_config config;
 static struct spec_fact spec = { .uuid = "u1", .name = "a1", .def_hash = "1111" };
-static struct place_fact place;
-static struct host_fact host;
+static struct place_fact place, others_place = { .owner = 3, .home = 3 };
+static struct host_fact host, other;
+static size_t others_from;  /* servers from this number on are the other host's; 0: none */
 static const char *definition;
 static unsigned int checks; /* that have begun */
 static size_t servers;      /* here, each in a folder of its own; 0: just the one of spec */
@@ -48,7 +49,8 @@ bool core_instance(const struct core *core, size_t slot, struct core_instance_vi
 		snprintf(server.uuid, sizeof(server.uuid), "u%zu", slot);
 		server.version.counter = slot + 1 == changed;
 		snprintf(server.places[0], sizeof(server.places[0]), "/instances/%zu", slot);
-		*ret = (struct core_instance_view){ .spec = &server, .place = &place };
+		*ret = (struct core_instance_view){ .spec = &server,
+						    .place = others_from && slot >= others_from ? &others_place : &place };
 		return slot < servers;
 	}
 	*ret = (struct core_instance_view){ .spec = &spec, .place = &place };
@@ -57,13 +59,14 @@ bool core_instance(const struct core *core, size_t slot, struct core_instance_vi
 
 size_t core_host_count(const struct core *core)
 {
-	return 1;
+	return 2;
 }
 
 bool core_host(const struct core *core, size_t slot, struct core_host_view *ret)
 {
-	*ret = (struct core_host_view){ .nodeid = 2, .name = "h2", .fact = &host };
-	return slot == 0;
+	*ret = slot ? (struct core_host_view){ .nodeid = 3, .name = "h3", .fact = &other } :
+		      (struct core_host_view){ .nodeid = 2, .name = "h2", .fact = &host };
+	return slot < 2;
 }
 
 const char *verdict_name(enum verdict verdict)
@@ -209,7 +212,8 @@ static void begin(void)
 	place.owner = place.home = 2;
 	definition = "<domain/>";
 	checks = 0;
-	servers = changed = beacons = asked = told = 0;
+	servers = changed = beacons = asked = told = others_from = 0;
+	host = other = (struct host_fact){ 0 };
 	events = 0;
 	now_ms = 1000000;
 }
@@ -320,16 +324,72 @@ static void what_changes_is_checked_alone(void)
 	ends();
 	passes(2 * SOON_MS);
 	CHECK_INT(checks, 3);
-	/* When a host is lost, and now and then, all of them. */
-	host.state = HOST_LOST;
-	storage_step(&d);
-	CHECK_INT(checks, 4);
-	CHECK_INT(asked, 300);
-	host.state = HOST_ADMITTED;
-	ends();
+	/* Now and then, all of them. */
 	asked = 0;
 	passes(31 * SECOND_MS);
 	CHECK_INT(asked, 300);
+}
+
+/* Its certificate waits for the proofs of its own instances alone, however many the cluster has. */
+static void those_of_a_lost_host_are_checked_at_once(void)
+{
+	begin();
+	servers = 300;
+	others_from = 290;
+	storage_step(&d);
+	CHECK_INT(asked, 300);
+	says_of_all("shared");
+	ends();
+	other.state = HOST_LOST;
+	storage_step(&d);
+	CHECK_INT(checks, 2);
+	CHECK_INT(asked, 10);
+	ends();
+	strcpy(host.nonce, "0123");
+	storage_step(&d);
+	CHECK_INT(checks, 3);
+	CHECK_INT(asked, 290);
+	/* And a host that is lost meanwhile, right after that. */
+	other.state = HOST_ADMITTED;
+	storage_step(&d);
+	CHECK_INT(checks, 3);
+	ends();
+	passes(SECOND_MS);
+	CHECK_INT(checks, 4);
+	CHECK_INT(asked, 10);
+}
+
+/* Many instances take their time, on each host: all the time is not theirs. */
+static void all_are_checked_the_more_seldom_the_longer_it_takes(void)
+{
+	unsigned int before;
+
+	begin();
+	servers = 300;
+	storage_step(&d);
+	now_ms += 20 * SECOND_MS;
+	says_of_all("shared");
+	ends();
+	passes(379 * SECOND_MS);
+	CHECK_INT(checks, 1);
+	passes(SECOND_MS);
+	CHECK_INT(checks, 2);
+	CHECK_INT(asked, 300);
+	now_ms += 20 * SECOND_MS;
+	says_of("u9", "unknown");
+	ends();
+	/* What is not proven is asked again soon, and later after the usual time. */
+	while (checks < 23) {
+		passes(SOON_MS);
+		CHECK_INT(asked, 1);
+		ends();
+	}
+	before = checks;
+	passes(29 * SECOND_MS);
+	CHECK_INT(checks, before);
+	passes(SECOND_MS);
+	CHECK_INT(checks, before + 1);
+	CHECK_INT(asked, 1);
 }
 
 static void a_change_during_a_check_is_checked_after_it(void)
@@ -411,6 +471,8 @@ int main(void)
 	RUN(a_new_folder_gets_its_beacon_alone);
 	RUN(a_new_nonce_goes_everywhere);
 	RUN(what_changes_is_checked_alone);
+	RUN(those_of_a_lost_host_are_checked_at_once);
+	RUN(all_are_checked_the_more_seldom_the_longer_it_takes);
 	RUN(what_changes_again_and_again_is_checked_seldom);
 	RUN(a_change_during_a_check_is_checked_after_it);
 	RUN(one_without_its_definition_is_checked_soon);
