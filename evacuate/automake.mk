@@ -8,13 +8,13 @@ hamon_evacuate_LDADD = libhamon_xml.a libhamon_common.a $(LIBVIRT_LIBS) $(XML_LI
 hamon_evacuate_SOURCES = evacuate/main.c evacuate/plane.h \
 	evacuate/request.c evacuate/request.h \
 	evacuate/report.c evacuate/report.h \
-	evacuate/procscan.c evacuate/procscan.h \
+	evacuate/procscan.c evacuate/procscan.h evacuate/victims.c evacuate/victims.h \
 	evacuate/bounded.c evacuate/bounded.h \
 	evacuate/disks.c evacuate/disks.h \
 	evacuate/chain.c evacuate/chain.h evacuate/resolver.c evacuate/resolver.h \
 	evacuate/libvirt/plane.c evacuate/libvirt/libvirt.h \
 	evacuate/libvirt/connect.c evacuate/libvirt/connect.h \
-	evacuate/libvirt/managed_save.c evacuate/libvirt/managed_save.h \
+	evacuate/libvirt/managed_save.c evacuate/libvirt/managed_save.h evacuate/libvirt/overdue.c evacuate/libvirt/overdue.h \
 	evacuate/libvirt/start.c evacuate/libvirt/inspect.c evacuate/libvirt/stop.c \
 	evacuate/libvirt/tidy.c evacuate/libvirt/verify.c evacuate/libvirt/verify.h \
 	evacuate/libvirt/probe.c evacuate/libvirt/probe.h \
@@ -65,13 +65,17 @@ tests_unit_libvirt_words_test_LDADD = libhamon_common.a $(LIBVIRT_LIBS) $(JSON_L
 tests_unit_bounded_test_SOURCES = tests/unit/bounded_test.c evacuate/bounded.c
 tests_unit_bounded_test_LDADD = libhamon_common.a
 
-check_PROGRAMS += tests/unit/nova_parse_test tests/unit/nova_clouds_test
-TESTS += tests/unit/nova_parse_test tests/unit/nova_clouds_test
+check_PROGRAMS += tests/unit/nova_parse_test tests/unit/nova_clouds_test tests/unit/nova_wait_test
+TESTS += tests/unit/nova_parse_test tests/unit/nova_clouds_test tests/unit/nova_wait_test
 EXTRA_DIST += tests/unit/nova tests/unit/scripted_nova.py
 dist_check_SCRIPTS += tests/unit/nova_api_test.py tests/unit/nova_kept_test.py tests/unit/nova_choice_test.py tests/unit/nova_volumes_test.py tests/unit/nova_endpoints_test.py
 TESTS += tests/unit/nova_api_test.py tests/unit/nova_kept_test.py tests/unit/nova_choice_test.py tests/unit/nova_volumes_test.py tests/unit/nova_endpoints_test.py
 tests_unit_nova_parse_test_SOURCES = tests/unit/nova_parse_test.c evacuate/nova/parse.c evacuate/nova/cinder_parse.c \
 	evacuate/nova/marks.c evacuate/nova/answer.c evacuate/request.c
+tests_unit_nova_wait_test_SOURCES = tests/unit/nova_wait_test.c evacuate/nova/kept.c evacuate/nova/kept.h evacuate/nova/wait.c \
+	evacuate/nova/wait.h
+tests_unit_nova_wait_test_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS)
+tests_unit_nova_wait_test_LDADD = libhamon_common.a $(JSON_LIBS)
 tests_unit_nova_parse_test_CPPFLAGS = $(AM_CPPFLAGS) $(JSON_CFLAGS)
 tests_unit_nova_parse_test_LDADD = libhamon_common.a $(JSON_LIBS)
 tests_unit_nova_clouds_test_SOURCES = tests/unit/nova_clouds_test.c evacuate/nova/clouds.c

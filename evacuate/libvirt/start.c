@@ -14,6 +14,7 @@
 #include "evacuate/libvirt/connect.h"
 #include "evacuate/libvirt/libvirt.h"
 #include "evacuate/libvirt/managed_save.h"
+#include "evacuate/libvirt/overdue.h"
 #include "evacuate/libvirt/verify.h"
 #include "evacuate/procscan.h"
 #include "evacuate/report.h"
@@ -215,13 +216,20 @@ static bool lock_wait(struct start *start, const struct connection_error *error)
 
 static enum step domain_create(struct start *start)
 {
+	const uint64_t timeout_ms = start->req->start_timeout_ms;
 	struct connection_error error;
+	struct overdue overdue;
+	bool failed, ended;
 	int active;
 
 	report_progress(start->req->op, "starting", start->req->name);
 	start->attempts++;
 	json_put_u64(start->result, "attempts", start->attempts);
-	if (!virDomainCreateWithFlags(start->dom, 0)) {
+	report_limit(start->req->op, timeout_ms + OVERDUE_MS, "the start");
+	overdue_begin(&overdue, start->req, timeout_ms);
+	failed = virDomainCreateWithFlags(start->dom, 0);
+	ended = overdue_end(&overdue);
+	if (!failed) {
 		report_progress(start->req->op, "started", start->req->name);
 		return STEP_STARTED;
 	}
@@ -230,6 +238,11 @@ static enum step domain_create(struct start *start)
 	active = virDomainIsActive(start->dom);
 	if (active == 1)
 		return STEP_STARTED;
+	if (ended) {
+		report_failure(start->result, "timeout", "the QEMU of %s did not come up within %llu ms, most likely for storage that does "
+			       "not answer, and was ended: %s", start->req->name, (unsigned long long)timeout_ms, error.text);
+		return STEP_FAILED;
+	}
 	if (!strcmp(error.error_class, "lock")) {
 		report_limit(start->req->op, start->delay_ms + LOCK_SLACK_MS, "waiting for a lock");
 		if (lock_wait(start, &error))

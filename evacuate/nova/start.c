@@ -205,6 +205,8 @@ static bool evacuated(struct start *start)
 			       start->server.name, (unsigned long long)start->req->start_timeout_ms, start->seen);
 		return false;
 	}
+	if (next == TURN_HERE)
+		nova_wait_arrived(&start->wait);
 	return next == TURN_HERE;
 }
 
@@ -241,7 +243,7 @@ void nova_start(const struct request *req, const struct plane_paths *paths, stru
 	start.compute.on_wait = start_wait_tell;
 	start.compute.user = &start;
 	start.compute.run_dir = paths->run_dir;
-	nova_wait_begin(&start.wait, req->op, paths->libvirt_run, req->name);
+	nova_wait_begin(&start.wait, req->op, paths->libvirt_run, paths->run_dir, req->name);
 	start.changed_ms = clock_boot_ms();
 	report_limit(req->op, req->start_timeout_ms + WATCH_SLACK_MS, "the evacuation by Nova");
 	if (!nova_open(&start.compute, req, req->start_timeout_ms)) {

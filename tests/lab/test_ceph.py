@@ -1,4 +1,6 @@
 """Disks that are RBD images of a real Ceph."""
+import json
+
 import bmc
 import ceph as ceph_module
 import conftest
@@ -54,3 +56,27 @@ def test_rbd_that_targets_cannot_reach(cluster, ceph):
     cluster.wait_running("r1", on=("h3",))
     assert ceph.openers("r1") == [h3.address]
     assert verdicts(cluster, "r1")["h2"][0] == "unknown"
+
+
+@pytest.mark.scenario(12)
+@pytest.mark.lab(fault_points=True, hamon={"evacuation": {"start_timeout": "20s"}})
+def test_target_that_loses_ceph_as_it_starts(cluster, ceph):
+    """It was proven a moment ago and is given a guest; then its QEMU waits for a monitor that it does not reach. Another host takes it."""
+    guest = cluster.add(ceph.guest("r1"), "h1")
+    cluster.wait_known()
+    h1, h2, h3 = cluster.lab.hosts
+    for host in (h2, h3):
+        host.arm("stop start r1")
+    h1.power_off()
+    target = cluster.wait("a target is to start r1", lambda: next((host for host in (h2, h3) if not host.armed()), None), every=0.02)
+    other = h3 if target is h2 else h2
+    other.arm("kill never here")
+    ceph_module.cut(target)
+    target.thaw("hamond")
+    # Its QEMU has never run the guest, and was ended: no death had to be proven for the next one.
+    cluster.handed_over.append((guest.uuid, other.name))
+    cluster.wait_closed("h1", timeout=LONG)
+    told = json.dumps(cluster.explain("r1"))
+    assert "did not come up within 20000 ms" in told and "was ended" in told, told
+    cluster.expect("moved", "r1")
+    cluster.wait_running("r1", on=(other.name,))

@@ -312,6 +312,43 @@ def test_inspect_sees_a_start_under_way(lab, host, held):
     assert seen["ok"] and seen["job"] and seen["libvirt"] == "paused" and seen["qemu"], seen
 
 
+def hanging(host, name, guest):
+    """Its definition with a QEMU that never answers libvirt, as one that waits for its storage."""
+    host.write("/srv/shared/" + name, "#!/bin/sh\ncase \"$*\" in *-uuid*) while :; do sleep 1; done;; esac\n"
+               "exec /usr/bin/qemu-system-x86_64 \"$@\"\n", 0o755)
+    return guest.xml.replace("/usr/bin/qemu-system-x86_64", "/srv/shared/" + name)
+
+
+def test_qemu_that_does_not_come_up_is_ended(lab, host):
+    """It would keep the guest from every other host for as long as it waits."""
+    guest = guests.file_guest(lab, "waiting")
+    xml = hanging(host, "hung-qemu", guest)
+    done = start(host, guest, xml=xml, start_timeout_ms=6000)
+    assert not done["ok"] and done["error_class"] == "timeout", done
+    assert "did not come up within 6000 ms" in done["error"] and "was ended" in done["error"], done
+    seen = evacuate(host, "inspect", uuid=guest.uuid)
+    assert (seen["ok"], seen["job"], seen["qemu"], seen["libvirt"]) == (True, False, False, "shutoff"), seen
+
+
+@pytest.mark.parametrize("where, runs", [("prepare", False), ("started", True)])
+def test_start_that_hangs_in_libvirtd_is_left_alone(lab, host, where, runs):
+    """libvirtd does not say that the QEMU is still to come up: there may be none yet, or its guest may run."""
+    guest = guests.file_guest(lab, "in" + where)
+    host.write("/etc/libvirt/hooks/qemu.d/10-slow", "#!/bin/sh\n[ \"$2\" != %s ] || %s\n" % (where, HOLD), 0o755)
+    evacuation.restart_libvirtd(host)
+    try:
+        done = start(host, guest, start_timeout_ms=6000)
+        assert done["progress"] == ["defined", "starting"], done
+        assert not done["ok"] and done["error_class"] == "timeout" and "ended" not in done["error"], done
+        seen = evacuate(host, "inspect", uuid=guest.uuid)
+        assert seen["job"] and seen["qemu"] == runs, seen
+    finally:
+        host.run(["touch", "/tmp/go"])
+        os.unlink(host.path("/etc/libvirt/hooks/qemu.d/10-slow"))
+    assert guest.wait_beating().boots == 1
+    host.run(["rm", "/tmp/go"])
+
+
 def test_inspect_sees_a_start_that_its_hook_holds_up(lab, host, held):
     """There is no process yet. libvirt keeps the domain locked, so it cannot be asked, and the start not excluded."""
     guest = guests.file_guest(lab, "hooked").define(host)
