@@ -52,6 +52,9 @@ void member_unsync(struct core *core, const char *why)
 	core->n_staged_notes = 0;
 	core->staged_strong = false;
 	core->was_synced = false;
+	/* Who left in order may have come back where this one does not see it, and may run guests by the time that it counts again. */
+	for (size_t i = 0; i < core->n_hosts; i++)
+		core->hosts[i].said_leave = core->hosts[i].left_guests = false;
 	if (core->role == ROLE_FOLLOWER && !core->synced)
 		return;
 	if (core->coordinator == core->settings.self)

@@ -7,6 +7,7 @@
 #include "hamon/common/json.h"
 #include "hamon/common/sha256.h"
 #include "hamon/daemon/daemon.h"
+#include "hamon/daemon/trace.h"
 
 #define ALIVE_BOUND_MS 15000 /* the watcher says so every 5 s while libvirtd answers */
 #define SILENCE_BOUND_MS 60000 /* then the watcher is started anew */
@@ -190,6 +191,7 @@ static void domain_take(struct daemon *d, struct json_object *obj)
 		daemon_log(d, "libvirt's report of a domain is not usable (%s)", json_string_or(obj, "name", "?"));
 		return;
 	}
+	trace_add("report", "%s %s %s", report.spec.name, json_string_or(obj, "event", "list"), json_string_or(obj, "state", "?"));
 	if (json_string_or(obj, "metadata_error", NULL))
 		daemon_log(d, "%s: %s", report.spec.name, json_string_or(obj, "metadata_error", ""));
 	if (report.spec.protected && !json_get_string(obj, "xml", &xml) && report.spec.def_hash[0] &&

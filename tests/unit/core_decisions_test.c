@@ -331,6 +331,33 @@ static void watchdog_of_another_boot_proves_nothing(void)
 
 /* --- the brake --- */
 
+/* h1 heard it leave, and nothing of its return, for it was alone by then; what it kept is no word of the host that is gone now. */
+static void who_left_before_a_split_may_be_back(void)
+{
+	cluster_begin(5, 1);
+	world_daemon_leave(&world, 2);
+	world_run(&world, 3000);
+	CHECK_INT(host_of(2).fact->state, HOST_LEFT);
+	world_power_off(&world, 2);
+	world_side(&world, 1, 1);
+	world_side(&world, 5, 1);
+	world_run(&world, 3000);
+	/* With it the others are quorate again, for a moment: h1 has not been missed for long enough. */
+	world_power_on(&world, 2);
+	world_run(&world, 8000);
+	CHECK(world_coordinator(&world) == world.hosts[1].core);
+	guest_on(2, 1);
+	world_side(&world, 2, 2);
+	world_run(&world, 3000);
+	world_side(&world, 1, 0);
+	world_side(&world, 5, 0);
+	world_run(&world, 60000);
+	CHECK(world_coordinator(&world) == world.hosts[0].core);
+	CHECK_INT(host_of(2).fact->state, HOST_DEAD);
+	CHECK(world_runs_on(&world, 0) && world_runs_on(&world, 0) != 2);
+	cluster_end();
+}
+
 static void brake_counts_hosts_of_one_window(void)
 {
 	struct core_request release = { .id = 1, .origin = 1, .verb = REQUEST_RELEASE, .who = "root" };
@@ -508,6 +535,7 @@ int main(void)
 	RUN(untouched_reserved_hosts_stay_so_while_another_has_room);
 	RUN(watchdog_counts_lease_timeout_drift_and_margin);
 	RUN(watchdog_of_another_boot_proves_nothing);
+	RUN(who_left_before_a_split_may_be_back);
 	RUN(brake_counts_hosts_of_one_window);
 	RUN(brake_forgets_what_is_long_ago);
 	RUN(gate_without_a_cluster);

@@ -7,6 +7,7 @@
 
 #include "hamon/common/json.h"
 #include "hamon/daemon/daemon.h"
+#include "hamon/daemon/trace.h"
 #include "tests/unit/test.h"
 
 #define MARKED "\"file:5f0c9a52-6a1f-4a53-9d5e-0d6c4b4d9c11:"
@@ -55,6 +56,10 @@ void daemon_event(struct daemon *daemon, const struct core_event *event)
 		known = event->reports.reports[event->reports.n - 1].spec;
 		n_known = 1;
 	}
+}
+
+void trace_add(const char *what, const char *format, ...)
+{
 }
 
 void daemon_log(struct daemon *daemon, const char *format, ...)
