@@ -43,6 +43,7 @@ struct definition {
 };
 
 struct start_op; /* starts.c */
+struct tidy_again; /* domains.c */
 struct fence_run; /* fences.c */
 
 /* What the last self-test of a fence device said. */
@@ -172,6 +173,9 @@ struct daemon {
 
 	/* starts.c */
 	struct start_op *starts;
+
+	/* domains.c */
+	struct tidy_again *tidies; /* what could not be tidied up yet */
 	struct pace pace; /* of those by Nova */
 
 	/* nova.c: this host's return to Nova's compute services */
@@ -257,6 +261,8 @@ void starts_tick(struct daemon *d);
 void inspect_begin(struct daemon *d, const struct core_action *act);
 void stop_begin(struct daemon *d, const struct core_action *act);
 void tidy_begin(struct daemon *d, const struct core_action *act);
+void domains_tick(struct daemon *d);
+void domains_free(struct daemon *d);
 
 /* nova.c */
 /* How many helpers may ask Nova for people at a time. */

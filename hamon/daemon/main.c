@@ -256,6 +256,7 @@ static void second(void *user)
 		defs_tick(d);
 		nova_tick(d);
 		starts_tick(d);
+		domains_tick(d);
 	}
 	status_tell(d);
 }
@@ -401,6 +402,7 @@ static void tear_down(struct daemon *d)
 	cmap_stop(d->cmap);
 	helper_pool_free(d->pool);
 	service_free(d->service);
+	domains_free(d);
 	core_free(d->core);
 	config_free(d->config);
 }
