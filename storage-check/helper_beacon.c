@@ -1,5 +1,7 @@
 /*
- * beacon: this host's beacon into every place, and the others' out of it. One child for each place.
+ * beacon: this host's beacon into every place, and the others' out of it. One child for each place; but places of one folder,
+ * as Nova's servers have, share children, for there are many of them and they are most likely of one file system. What a child of several
+ * has not told in time is asked once more, each place by itself.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -11,10 +13,23 @@
 #include "storage-check/helper.h"
 #include "storage-check/probe.h"
 
+#define GROUP_MIN 4  /* places of one folder that are worth a common child */
+#define GROUP_MAX 16 /* and as many as it sees to within the time of one */
+
+/* One child, and the places that it sees to, by their numbers in the request. */
 struct beacon_job {
 	const struct request *request;
-	const char *path;
+	size_t places[GROUP_MAX];
+	size_t n;
 	char key[PATH_MAX + 16];
+};
+
+struct beacon_round {
+	const struct request *request;
+	struct json_object **answers; /* of each place; NULL: none yet */
+	struct beacon_job *jobs;
+	struct probe *probes;
+	size_t n;
 };
 
 static struct json_object *line_new(const char *path, const char *error)
@@ -62,52 +77,138 @@ static void error_put(struct json_object *obj, const char *what, int rc)
 	json_put_string(obj, "error", text);
 }
 
-/* The child. A place that cannot be written is still read: what is seen in it counts. */
-static void beacon_job(void *arg, int out)
+/* A place that cannot be written is still read: what is seen in it counts. */
+static struct json_object *place_answer(const struct request *request, const char *path)
 {
-	struct beacon_job *job = arg;
-	struct json_object *obj = line_new(job->path, NULL);
+	struct json_object *obj = line_new(path, NULL);
 	char id[DISKID_UUID_SIZE];
 	struct place place;
-	int rc = place_open(job->path, &place);
+	int rc = place_open(path, &place);
 
 	if (rc) {
 		error_put(obj, "the folder", rc);
-		goto out;
+		return obj;
 	}
 	json_put_string(obj, "real", place.real);
 	json_put_string(obj, "fs", place.fs);
-	rc = place_mark(&place, job->request->self);
+	rc = place_mark(&place, request->self);
 	if (rc) {
 		error_put(obj, "its mark .hamon/place-id", rc);
 	} else {
-		rc = place_beacon_write(&place, &job->request->beacon);
+		rc = place_beacon_write(&place, &request->beacon);
 		if (rc)
 			error_put(obj, "the beacon", rc);
 	}
 	json_put_bool(obj, "writable", !rc);
 	if (!place_id_read(&place, id))
 		json_put_string(obj, "place_id", id);
-	peers_put(job->request, &place, obj);
+	peers_put(request, &place, obj);
 	place_close(&place);
-out:
-	json_write_line(out, obj);
-	json_object_put(obj);
+	return obj;
 }
 
-static void answer_forward(const struct request *request, const char *path,
-			   const struct probe *probe)
+/* The child: a line for each of its places, in their order. */
+static void beacon_job(void *arg, int out)
 {
-	struct json_object *obj = NULL;
+	struct beacon_job *job = arg;
+
+	for (size_t i = 0; i < job->n; i++) {
+		struct json_object *obj = place_answer(job->request, job->request->places[job->places[i]]);
+
+		json_write_line(out, obj);
+		json_object_put(obj);
+	}
+}
+
+/* --- rounds --- */
+
+static size_t folder_len(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? (size_t)(slash - path) : 0;
+}
+
+static bool same_folder(const char *a, const char *b)
+{
+	return folder_len(a) == folder_len(b) && !strncmp(a, b, folder_len(a));
+}
+
+static struct beacon_job *job_add(struct beacon_round *round, size_t place)
+{
+	struct beacon_job *job = &round->jobs[round->n];
+	const char *path = round->request->places[place];
+
+	job->request = round->request;
+	job->places[0] = place;
+	job->n = 1;
+	snprintf(job->key, sizeof(job->key), "beacon:%s", path);
+	round->probes[round->n++] = (struct probe){.key = job->key, .run = beacon_job, .arg = job};
+	return job;
+}
+
+static void alone_plan(struct beacon_round *round)
+{
+	round->n = 0;
+	for (size_t i = 0; i < round->request->n_places; i++)
+		if (!round->answers[i])
+			job_add(round, i);
+}
+
+/* Neighbours in the request, which are as hamond knows the instances. */
+static void groups_plan(struct beacon_round *round)
+{
+	const struct request *request = round->request;
+	size_t next;
+
+	round->n = 0;
+	for (size_t i = 0; i < request->n_places; i = next) {
+		struct beacon_job *job = job_add(round, i);
+
+		for (next = i + 1; next < request->n_places && next - i < GROUP_MAX &&
+				   same_folder(request->places[i], request->places[next]);)
+			next++;
+		if (next - i < GROUP_MIN) {
+			next = i + 1;
+			continue;
+		}
+		for (size_t k = i + 1; k < next; k++)
+			job->places[job->n++] = k;
+		snprintf(job->key, sizeof(job->key), "beacons:%s", request->places[i]);
+	}
+}
+
+/* What a child has told, to its end or not. */
+static void job_take(struct beacon_round *round, const struct beacon_job *job, const struct probe *probe)
+{
+	const char *text = probe->output ? probe->output : "", *end;
+
+	for (size_t i = 0; i < job->n && (end = strchr(text, '\n')); i++, text = end + 1)
+		if (json_parse(text, (size_t)(end - text), &round->answers[job->places[i]]))
+			round->answers[job->places[i]] = NULL;
+}
+
+/* For what has no answer after the last round: why. */
+static void job_give_up(struct beacon_round *round, const struct beacon_job *job, const struct probe *probe)
+{
+	const char *path = round->request->places[job->places[0]];
 	char why[PATH_MAX + 80];
 
-	if (probe->end != PROBE_DONE ||
-	    json_parse(probe->output ? probe->output : "", probe->output_len, &obj)) {
-		probe_describe(probe->end, path, request->probe_timeout_ms, why, sizeof(why));
-		obj = line_new(path, why);
+	if (round->answers[job->places[0]])
+		return;
+	probe_describe(probe->end, path, round->request->probe_timeout_ms, why, sizeof(why));
+	round->answers[job->places[0]] = line_new(path, why);
+}
+
+static void round_run(struct beacon_round *round, const struct probe_limits *limits, bool last)
+{
+	probe_run(round->probes, round->n, limits);
+	for (size_t i = 0; i < round->n; i++) {
+		job_take(round, &round->jobs[i], &round->probes[i]);
+		if (last || round->jobs[i].n == 1)
+			job_give_up(round, &round->jobs[i], &round->probes[i]);
+		probe_clear(&round->probes[i]);
 	}
-	json_write_line(1, obj);
-	json_object_put(obj);
 }
 
 int beacon_run(const struct request *request, const char *lock_dir)
@@ -118,23 +219,26 @@ int beacon_run(const struct request *request, const char *lock_dir)
 	    .timeout_ms = request->probe_timeout_ms,
 	    .until_ms = clock_boot_ms() + HELPER_ROUNDS * request->probe_timeout_ms,
 	};
-	struct probe *probes = calloc(request->n_places + 1, sizeof(*probes));
-	struct beacon_job *jobs = calloc(request->n_places + 1, sizeof(*jobs));
-	int rc = probes && jobs ? 0 : -ENOMEM;
+	struct beacon_round round = {
+	    .request = request,
+	    .answers = calloc(request->n_places + 1, sizeof(*round.answers)),
+	    .probes = calloc(request->n_places + 1, sizeof(*round.probes)),
+	    .jobs = calloc(request->n_places + 1, sizeof(*round.jobs)),
+	};
+	int rc = round.answers && round.probes && round.jobs ? 0 : -ENOMEM;
 
-	for (size_t i = 0; i < request->n_places && !rc; i++) {
-		jobs[i].request = request;
-		jobs[i].path = request->places[i];
-		snprintf(jobs[i].key, sizeof(jobs[i].key), "beacon:%s", jobs[i].path);
-		probes[i] = (struct probe){.key = jobs[i].key, .run = beacon_job, .arg = &jobs[i]};
+	if (!rc) {
+		groups_plan(&round);
+		round_run(&round, &limits, false);
+		alone_plan(&round);
+		round_run(&round, &limits, true);
 	}
-	if (!rc)
-		probe_run(probes, request->n_places, &limits);
 	for (size_t i = 0; i < request->n_places && !rc; i++) {
-		answer_forward(request, jobs[i].path, &probes[i]);
-		probe_clear(&probes[i]);
+		json_write_line(1, round.answers[i]);
+		json_object_put(round.answers[i]);
 	}
-	free(probes);
-	free(jobs);
+	free(round.answers);
+	free(round.probes);
+	free(round.jobs);
 	return rc;
 }

@@ -1,6 +1,7 @@
 """Reserved hosts beside a real Nova: their compute service is disabled until hamon needs them, as Masakari's recovery methods have it."""
 import cloud as cloud_module
 import pytest
+from cluster import LONG
 from test_nova import HAMON, add, check_moved, cloud, service  # noqa: F401 (cloud is a fixture)
 
 
@@ -29,7 +30,19 @@ def lose_h1(cluster, cloud, before=lambda: None):  # noqa: F811
 @pytest.mark.scenario(38)
 @recovery("auto")
 def test_with_auto_a_reserved_host_is_never_used(cluster, cloud):  # noqa: F811
-    assert lose_h1(cluster, cloud) == (["h2", "h2"], KEPT)
+    """Not even where no other may: the servers wait, and say for what, until h2 may take them."""
+    a1, a2 = add(cluster, a1="h1", a2="h1")
+    h3 = cluster.host("h3")
+    cloud.nova.service_put("h3", status="disabled", disabled_reason=MARK)
+    h3.run(["hamonctl", "maintenance", "h2", "on"])
+    cluster.host("h1").power_off()
+    waits = lambda: [cluster.instance(name, "h3") for name in ("a1", "a2")]
+    cluster.wait("both wait, and say for what", lambda: all("h3: reserved" in entry["reason"] for entry in waits()), LONG)
+    assert service(cloud, "h3") == KEPT and a1.hosts() + a2.hosts() == []
+    h3.run(["hamonctl", "maintenance", "h2", "off"])
+    cluster.wait_closed("h1")
+    check_moved(cluster, a1, a2)
+    assert (a1.hosts() + a2.hosts(), service(cloud, "h3")) == (["h2", "h2"], KEPT)
 
 
 @pytest.mark.scenario(38)

@@ -712,6 +712,19 @@ def test_hung_probes_do_not_pile_up(shared, dead):
     assert h2.beacon("/srv/dead")["/srv/dead"]["ok"]
 
 
+def test_a_dead_mount_among_places_of_one_folder_costs_only_its_own(shared, dead):
+    """They share a child, which hangs with the first that does; the others are seen to without it."""
+    h2 = shared[1]
+    h2.sh("mkdir /srv/g1 /srv/g2 /srv/g3 /srv/g4")
+    places = ["/srv/g1", "/srv/g2", "/srv/dead", "/srv/g3", "/srv/g4"]
+    for words in ("no answer from /srv/dead within 1000 ms", "an earlier probe of it still hangs"):
+        said = h2.beacon(*places, probe_timeout_ms=1000)
+        assert [path for path in places if said[path]["ok"]] == ["/srv/g1", "/srv/g2", "/srv/g3", "/srv/g4"], said
+        assert words in said["/srv/dead"]["error"]
+    assert len(waiting(h2)) == 2  # the child of all, and the one of /srv/dead
+    h2.sh("rm -r /srv/g?")
+
+
 def test_the_helpers_death_leaves_nothing_that_can_die(shared, dead):
     """hamond kills the helper at its own deadline: all that is left is what the kernel itself holds."""
     h2 = shared[1]
@@ -729,6 +742,20 @@ def test_the_helpers_death_leaves_nothing_that_can_die(shared, dead):
 
 
 # many
+
+
+def test_places_of_one_folder_share_children(shared):
+    """As Nova's servers have them: one folder each, all below the same one. Each child leaves a lock."""
+    h1, h2 = shared
+    names = ["/srv/a/instances/s%02d" % i for i in range(48)]
+    h1.sh("mkdir -p " + " ".join(names))
+    h2.sh("rm -rf /run/hamon/storage")
+    said = h2.beacon(*names)
+    assert all(said[name]["ok"] and said[name]["place_id"] for name in names)
+    assert len({said[name]["place_id"] for name in names}) == 48
+    assert len(h2.sh("ls /run/hamon/storage").stdout.split()) == 3
+    seen = h1.beacon(*names, peers=["h2"])
+    assert all(seen[name]["peers"]["h2"]["nonce"] == h2.nonce for name in names)
 
 
 def test_a_hundred_instances_cost_one_look_at_their_folder(shared, record_property):
