@@ -115,6 +115,7 @@ static void members_take(struct core *core, const struct core_event *event)
 		host->said_leave = false;
 		host->left_guests = false;
 		host->snapshot_ms = 0;
+		host->blank_told = false;
 		host->acked = 0;
 		core->beat_now = true;
 		core->host_report_due = true;

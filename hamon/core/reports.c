@@ -76,6 +76,14 @@ static void wish_set(struct core *core, struct instance *inst, enum wish wish, c
 		   LABEL(inst), wish_name(wish), why);
 }
 
+static bool is_joint_long_gone(const struct core *core, const struct instance *inst)
+{
+	int slot = host_slot(core, inst->place.joint);
+	const struct host *host = slot >= 0 ? &core->hosts[slot] : NULL;
+
+	return host && !host->present && core->now_ms >= host->absent_since_ms + JOINT_SETTLE_MS;
+}
+
 static void owner_report_take(struct core *core, struct instance *inst, const struct host *host,
 			      const struct instance_report *report, bool news)
 {
@@ -100,9 +108,10 @@ static void owner_report_take(struct core *core, struct instance *inst, const st
 		return;
 	/*
 	 * What a host with a hung libvirtd repeats is old: it may have migrated away since, and been stopped there. So may what any
-	 * source of a migration lists before it has seen the end of it.
+	 * source of a migration lists before it has seen the end of it; but not long after the target has gone.
 	 */
-	if (report->state == INSTANCE_RUNNING && host->report.libvirt_ok && (news || !inst->place.joint))
+	if (report->state == INSTANCE_RUNNING && host->report.libvirt_ok &&
+	    (news || !inst->place.joint || is_joint_long_gone(core, inst)))
 		wish_set(core, inst, WISH_RUNNING, "it runs");
 	if (report->state != INSTANCE_ABSENT || report->host_shutting_down)
 		return;

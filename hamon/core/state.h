@@ -36,6 +36,7 @@ struct host {
 	bool beat_synced;
 	bool beat_store_ok;
 	bool beat_blank;
+	bool beat_later;                 /* it has beaten, with a store of its own, since the last empty store turned up */
 	uint64_t beat_term;
 	uint64_t beat_promised;
 	bool report_known;
@@ -50,6 +51,7 @@ struct host {
 	bool promised;                   /* in the election under way */
 	bool promised_blank;             /* from a store that remembers nothing */
 	uint64_t snapshot_ms;            /* when the last snapshot went to it */
+	bool blank_told;                 /* that its empty store has no vote yet */
 	uint64_t late_until_ms;          /* an off may still arrive until then */
 
 	uint64_t failed_ms;              /* when this member heard of its loss; 0: not lost, or that is unknown */

@@ -425,10 +425,14 @@ void term_beat_receive(struct core *core, const struct core_message *msg)
 	if (slot < 0)
 		return;
 	host = &core->hosts[slot];
+	if (msg->blank && (!host->beat_known || !host->beat_blank))
+		for (size_t i = 0; i < core->n_hosts; i++)
+			core->hosts[i].beat_later = false;
 	host->beat_known = true;
 	host->beat_synced = msg->synced;
 	host->beat_store_ok = msg->store_ok;
 	host->beat_blank = msg->blank;
+	host->beat_later = !msg->blank && msg->synced && msg->term == core->promised;
 	host->beat_term = msg->term;
 	host->beat_promised = msg->promised;
 	if (msg->from == core->settings.self) {
@@ -453,6 +457,36 @@ void term_beat_receive(struct core *core, const struct core_message *msg)
 		candidate_begin(core);
 }
 
+/*
+ * A store that begins empty may have promised, and acknowledged, a higher term before: with what is told to it here it would be one of a
+ * majority for a term that is over. As long as a majority without it follows this term, there is no such one.
+ */
+static bool term_is_held(const struct core *core)
+{
+	uint32_t total = 0, votes = 0;
+
+	for (size_t i = 0; i < core->n_hosts; i++) {
+		const struct host *host = &core->hosts[i];
+
+		if (!host->configured)
+			continue;
+		total += host->config.votes;
+		if ((int)i == core->self || (host->present && host->daemon && host->beat_known &&
+						host->beat_later && host->beat_term == core->promised))
+			votes += host->config.votes;
+	}
+	return core->two_node || votes * 2 > total;
+}
+
+static void empty_store_tell(struct core *core, struct host *host)
+{
+	if (host->blank_told || core->now_ms < host->joined_ms + core->settings.coordinator_timeout_ms)
+		return;
+	host->blank_told = true;
+	note_local(core, "store-empty", NOTE_ALERT, host, NULL, "%s begins with an empty store, and has no vote before the stores of a "
+		   "majority are here without it: bring more hosts back", host->config.name);
+}
+
 void term_snapshots_send(struct core *core)
 {
 	if (core->provisional)
@@ -467,6 +501,10 @@ void term_snapshots_send(struct core *core)
 			continue;
 		if (host->snapshot_ms && core->now_ms < host->snapshot_ms + SNAPSHOT_INTERVAL_MS)
 			continue;
+		if (host->beat_blank && !term_is_held(core)) {
+			empty_store_tell(core, host);
+			continue;
+		}
 		record_flush(core);
 		host->snapshot_ms = core->now_ms;
 		msg = message_send(core, MSG_SNAPSHOT);

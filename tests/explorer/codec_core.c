@@ -22,6 +22,8 @@ static void host_walk(struct codec *c, struct core *core, struct host *host, siz
 	N(host->beat_synced);
 	N(host->beat_store_ok);
 	N(host->beat_blank);
+	N(host->beat_later);
+	N(host->blank_told);
 	N(host->beat_term);
 	N(host->beat_promised);
 	N(host->report_known);

@@ -121,6 +121,29 @@ static void what_a_source_lists_is_no_wish(void)
 	alone_end();
 }
 
+/* Host 2 had started it while nobody coordinated; its list came while host 3 took it in, and host 3 is gone. It runs, and must not be lost. */
+static void what_a_source_lists_long_after_its_target_has_gone_is_a_wish(void)
+{
+	uint64_t term;
+
+	lead_3(2);
+	facts.place.joint = 3;
+	facts.place.wish = WISH_STOPPED;
+	term = lead(&facts);
+	alone_present(true, 2, (const uint32_t[]){ 1, 2 });
+	hear_report(2, "b2-1", false, INSTANCE_RUNNING);
+	CHECK_INT(place_now().wish, WISH_STOPPED);
+	for (int i = 0; i < 31; i++) {
+		elapse(500);
+		persisted();
+		hear_beat(2, true, term);
+	}
+	CHECK(view().coordinating);
+	hear_report(2, "b2-1", false, INSTANCE_RUNNING);
+	CHECK_INT(place_now().wish, WISH_RUNNING);
+	alone_end();
+}
+
 /* vm1 was let in by host 3 for a migration whose earlier try left the place joint, and the end of that was decided meanwhile. */
 static void who_takes_it_in_is_joint(void)
 {
@@ -143,6 +166,7 @@ int main(void)
 	RUN(a_report_of_an_earlier_run_ends_no_migration);
 	RUN(a_migration_undefines_nothing);
 	RUN(what_a_source_lists_is_no_wish);
+	RUN(what_a_source_lists_long_after_its_target_has_gone_is_a_wish);
 	RUN(who_takes_it_in_is_joint);
 	return 0;
 }

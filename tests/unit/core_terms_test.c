@@ -106,6 +106,58 @@ static void facts_of_the_newest_opening_count(void)
 	alone_end();
 }
 
+static void hear_empty(uint32_t from)
+{
+	hear(&(struct core_message){ .type = MSG_BEAT, .from = from, .store_ok = true, .blank = true });
+}
+
+/*
+ * Host 3 may have promised a higher term to host 2 before it lost its store: what is committed here with its help would be committed
+ * twice. Only the others can say that there is no such term.
+ */
+static void an_empty_store_is_no_vote_for_a_term_that_may_be_over(void)
+{
+	uint64_t term;
+
+	alone_begin(1, 3);
+	facts_make(&facts, T1, 3, 2);
+	term = lead(&facts);
+	/* Its ring changes at once: it is quorate all along, and knows nothing of what the two have done. */
+	alone_present(true, 1, (const uint32_t[]){ 1 });
+	alone_present(true, 2, (const uint32_t[]){ 1, 3 });
+	for (int i = 0; i < 20; i++) {
+		hear_empty(3);
+		CHECK(!sent(MSG_SNAPSHOT));
+		elapse(500);
+		CHECK(!sent(MSG_SNAPSHOT));
+		persisted();
+	}
+	CHECK(view().coordinating);
+	/* Host 2 is here and follows this term: there is no other. */
+	alone_present(true, 3, all_3);
+	hear_beat(2, true, term);
+	CHECK(sent(MSG_SNAPSHOT));
+	CHECK_INT(sent(MSG_SNAPSHOT)->to, 3);
+	alone_end();
+}
+
+/* What host 2 has said before the empty store turned up says nothing of what it has promised since. */
+static void a_beat_of_before_confirms_no_term(void)
+{
+	uint64_t term;
+
+	alone_begin(1, 3);
+	facts_make(&facts, T1, 3, 2);
+	term = lead(&facts);
+	elapse(1500);
+	hear_beat(2, true, term);
+	hear_empty(3);
+	CHECK(!sent(MSG_SNAPSHOT));
+	hear_beat(2, true, term);
+	CHECK(sent(MSG_SNAPSHOT));
+	alone_end();
+}
+
 static void a_takeover_has_a_term_of_its_own(void)
 {
 	alone_begin(1, 3);
@@ -150,6 +202,8 @@ int main(void)
 	RUN(empty_stores_open_when_all_are_here);
 	RUN(who_could_not_promise_is_asked_again);
 	RUN(facts_of_the_newest_opening_count);
+	RUN(an_empty_store_is_no_vote_for_a_term_that_may_be_over);
+	RUN(a_beat_of_before_confirms_no_term);
 	RUN(a_takeover_has_a_term_of_its_own);
 	RUN(who_stood_still_coordinates_no_more);
 	RUN(quorum_is_that_of_the_present_ring);
