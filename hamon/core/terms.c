@@ -480,7 +480,11 @@ static bool term_is_held(const struct core *core)
 
 static void empty_store_tell(struct core *core, struct host *host)
 {
-	if (host->blank_told || core->now_ms < host->joined_ms + core->settings.coordinator_timeout_ms)
+	uint64_t patience_ms = core->settings.coordinator_timeout_ms;
+
+	/* The others may not have spoken in this term yet. */
+	if (host->blank_told || core->role != ROLE_ACTIVE || core->now_ms < core->active_since_ms + patience_ms ||
+	    core->now_ms < host->joined_ms + patience_ms)
 		return;
 	host->blank_told = true;
 	note_local(core, "store-empty", NOTE_ALERT, host, NULL, "%s begins with an empty store, and has no vote before the stores of a "
