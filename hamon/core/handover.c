@@ -43,15 +43,20 @@ void handover_begin(struct core *core, struct instance *inst, const struct host 
 	phase_set(core, inst, PHASE_REVOKING);
 }
 
-/* It stays with its owner, as if nobody had asked; what that host said of it meanwhile was not heeded. */
+/*
+ * It stays with its owner, as if nobody had asked; what that host said of it meanwhile was not heeded. What an earlier run of its daemon
+ * said is old: it says itself what it runs.
+ */
 static void handover_end(struct core *core, struct instance *inst)
 {
 	int slot = host_slot(core, inst->place.owner);
+	const struct host *owner = slot >= 0 ? &core->hosts[slot] : NULL;
 
 	inst->place.heir = 0;
 	inst->place.reason[0] = '\0';
 	inst->handover_ms = 0;
-	if (slot >= 0 && inst->state[slot] == INSTANCE_RUNNING)
+	if (owner && host_is_alive(owner) && owner->instances_known && owner->report.libvirt_ok &&
+	    inst->state[slot] == INSTANCE_RUNNING)
 		inst->place.wish = WISH_RUNNING;
 	phase_set(core, inst, PHASE_SETTLED);
 }

@@ -148,6 +148,28 @@ static void without_its_heir_it_stays(void)
 	alone_end();
 }
 
+/* It ran there long ago, and was stopped since, before this coordinator's time: only a list of that host's own says what it runs. */
+static void what_its_owner_ran_before_is_no_wish(void)
+{
+	const uint32_t without[] = { 1, 3 }, all[] = { 1, 2, 3 };
+
+	alone_begin(1, 3);
+	alone_hand_over(true);
+	facts_make(&facts, T1, 3, 2);
+	facts.place.wish = WISH_STOPPED;
+	facts.place.phase = PHASE_REVOKING;
+	facts.place.heir = 3;
+	hear_report(2, facts.hosts[1].boot_id, false, INSTANCE_RUNNING);
+	alone_present(true, 2, without);
+	alone_present(true, 3, all);
+	lead(&facts);
+	check_place(2, PHASE_SETTLED, 0);
+	CHECK_INT(place_now().wish, WISH_STOPPED);
+	hear_report(2, facts.hosts[1].boot_id, false, INSTANCE_RUNNING);
+	CHECK_INT(place_now().wish, WISH_RUNNING);
+	alone_end();
+}
+
 /* --- its owner: host 3, asked for host 1 --- */
 
 static void own_stopped(void)
@@ -307,6 +329,7 @@ int main(void)
 	RUN(its_owner_has_started_it_meanwhile);
 	RUN(without_its_owner_nobody_consents);
 	RUN(without_its_heir_it_stays);
+	RUN(what_its_owner_ran_before_is_no_wish);
 	RUN(an_owner_looks_before_it_consents);
 	RUN(an_owner_keeps_what_is_there);
 	RUN(an_owner_remembers_what_it_let_in);
