@@ -13,7 +13,7 @@
 #include "evacuate/request.h"
 
 /* What a look and the end of a QEMU may take, after the timeout. */
-#define OVERDUE_MS 8000
+#define OVERDUE_MS 10000
 
 struct overdue {
 	pid_t pid; /* of the process that watches, 0 = there is none */

@@ -49,6 +49,7 @@ struct tracked {
 	char *last_text; /* the last report: a domain may be gone once it has stopped */
 	bool host_shutdown; /* its QEMU was told to end by a signal, not by its guest */
 	bool runs; /* it was read as active, or its start was heard, and the event of its end was not heard yet */
+	uint64_t held_ms; /* since when its end is not told, as nobody has said whose doing it was; 0 = it is not held back */
 	uint64_t reboot_told_ms;
 	uint64_t check_ms; /* when its disks are looked at again, 0 = not needed */
 	uint64_t check_interval_ms;

@@ -19,6 +19,7 @@
 #define CHECK_FIRST_MS 1000
 #define CHECK_MAX_MS 600000
 #define RETRY_MS 5000
+#define HOLD_MS 5000 /* events come within milliseconds; an end that none explains is told all the same */
 
 struct tracked *watch_tracked(struct watch *watch, const char *uuid)
 {
@@ -229,6 +230,19 @@ static bool is_end_unexplained(const struct watch *watch, const struct tracked *
 		!strcmp(json_string_or(watch->report.obj, "reason", ""), "shutdown");
 }
 
+static bool hold_back(struct watch *watch, struct tracked *tracked)
+{
+	uint64_t now_ms = clock_boot_ms();
+
+	if (!tracked->held_ms)
+		tracked->held_ms = now_ms;
+	if (now_ms - tracked->held_ms >= HOLD_MS)
+		return false;
+	tracked->check_ms = tracked->held_ms + HOLD_MS;
+	check_timer_set(watch);
+	return true;
+}
+
 /* Tells the report of pending, with the disks that lines resolve. */
 static void report_tell(struct watch *watch, const struct pending *pending, const char *lines,
 			size_t len)
@@ -247,8 +261,9 @@ static void report_tell(struct watch *watch, const struct pending *pending, cons
 	}
 	if (watch->report.active && !is_stop_queued(watch, tracked->uuid))
 		tracked->runs = true;
-	if (is_end_unexplained(watch, tracked, pending->cause))
+	if (is_end_unexplained(watch, tracked, pending->cause) && hold_back(watch, tracked))
 		return;
+	tracked->held_ms = 0;
 	if (pending->cause == CAUSE_STOPPED) {
 		/* It may run again already; then its start is told next. */
 		json_put_string(obj, "state", "shutoff");

@@ -312,10 +312,10 @@ def test_inspect_sees_a_start_under_way(lab, host, held):
     assert seen["ok"] and seen["job"] and seen["libvirt"] == "paused" and seen["qemu"], seen
 
 
-def hanging(host, name, guest):
+def hanging(host, name, guest, does="sleep 1"):
     """Its definition with a QEMU that never answers libvirt, as one that waits for its storage."""
-    host.write("/srv/shared/" + name, "#!/bin/sh\ncase \"$*\" in *-uuid*) while :; do sleep 1; done;; esac\n"
-               "exec /usr/bin/qemu-system-x86_64 \"$@\"\n", 0o755)
+    host.write("/srv/shared/" + name, "#!/bin/sh\ncase \"$*\" in *-uuid*) while :; do %s; done;; esac\n"
+               "exec /usr/bin/qemu-system-x86_64 \"$@\"\n" % does, 0o755)
     return guest.xml.replace("/usr/bin/qemu-system-x86_64", "/srv/shared/" + name)
 
 
@@ -328,6 +328,16 @@ def test_qemu_that_does_not_come_up_is_ended(lab, host):
     assert "did not come up within 6000 ms" in done["error"] and "was ended" in done["error"], done
     seen = evacuate(host, "inspect", uuid=guest.uuid)
     assert (seen["ok"], seen["job"], seen["qemu"], seen["libvirt"]) == (True, False, False, "shutoff"), seen
+
+
+def test_qemu_that_is_at_work_is_not_ended(lab, host):
+    """As one that makes a large memory ready: it would be ended on every host, and start on none."""
+    guest = guests.file_guest(lab, "large")
+    done = start(host, guest, xml=hanging(host, "busy-qemu", guest, ":"), start_timeout_ms=3000)
+    assert not done["ok"] and done["error_class"] == "timeout" and "ended" not in done["error"], done
+    seen = evacuate(host, "inspect", uuid=guest.uuid)
+    assert seen["job"] and seen["qemu"], seen
+    evacuate(host, "stop", uuid=guest.uuid, why="the test is over")
 
 
 @pytest.mark.parametrize("where, runs", [("prepare", False), ("started", True)])
