@@ -36,8 +36,8 @@ def test_with_auto_a_reserved_host_is_never_used(cluster, cloud):  # noqa: F811
     cloud.nova.service_put("h3", status="disabled", disabled_reason=MARK)
     h3.run(["hamonctl", "maintenance", "h2", "on"])
     cluster.host("h1").power_off()
-    waits = lambda: [cluster.instance(name, "h3") for name in ("a1", "a2")]
-    cluster.wait("both wait, and say for what", lambda: all("h3: reserved" in entry["reason"] for entry in waits()), LONG)
+    waits = lambda: [cluster.instance(guest.name, "h3")["reason"] or "" for guest in (a1, a2)]
+    cluster.wait("both wait, and say for what", lambda: all("h3: reserved" in reason for reason in waits()), LONG)
     assert service(cloud, "h3") == KEPT and a1.hosts() + a2.hosts() == []
     h3.run(["hamonctl", "maintenance", "h2", "off"])
     cluster.wait_closed("h1")
