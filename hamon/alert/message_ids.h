@@ -55,6 +55,7 @@
 	X("libvirt-lost", "cea8d40a3a3a4d8fbf02b6f8baa046a8", ATTRIBUTE, "", 0, 0) \
 	X("coordinator", "013c00a909de4f09a462c1273bafa083", ATTRIBUTE, "", 0, 0) \
 	X("unsynced", "a290a325c4954136823533df949c496f", ATTRIBUTE, "", 0, 0) \
+	X("store-empty", "040b100e3cc84ef491fba2a4f887a65d", ATTRIBUTE, "", 0, 0) \
 	X("brake", "97dd931704b547adbce61a217d4084cd", ATTRIBUTE, "", 0, 0) \
 	X("maintenance", "7e69baecac884039bfded99bc5d38d4a", ATTRIBUTE, "", 0, 0) \
 	X("limit", "246f3742fa7a4ff9b0476219fa8b9dbc", ATTRIBUTE, "", 0, 0) \

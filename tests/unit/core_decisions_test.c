@@ -220,7 +220,7 @@ static void reserved_hosts_are_used_as_the_method_says(void)
 	CHECK_INT(reserved_world(RECOVERY_RESERVED_HOST, 9999, 100), 40);
 	CHECK_INT(instance_of(2).place->phase, PHASE_WAITING);
 	CHECK_STR(instance_of(2).place->reason,
-		  "no host has 64 MiB free: h4 0; not eligible: h1: not a reserved host; h2: not a reserved host; h3: dead");
+		  "no host has 64 MiB free: h4 36; not eligible: h1: not a reserved host; h2: not a reserved host; h3: dead");
 	cluster_end();
 }
 
