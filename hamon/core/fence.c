@@ -59,7 +59,8 @@ static uint32_t failed_recently(const struct core *core, char *names, size_t siz
 	for (size_t i = 0; i < core->n_hosts; i++) {
 		const struct host *host = &core->hosts[i];
 
-		if (host->fact.released || !host->fact.incident[0] || !host->failed_ms)
+		/* Also one that left again in quarantine and is back: that incident is over, its failure is not. */
+		if (host->fact.released || host->fact.forgotten || !host->failed_ms)
 			continue;
 		if (host->fact.state == HOST_ADMITTED || host->fact.state == HOST_LEFT ||
 		    core->now_ms - host->failed_ms > core->settings.failure_window_ms)
