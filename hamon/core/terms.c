@@ -427,12 +427,12 @@ void term_beat_receive(struct core *core, const struct core_message *msg)
 	host = &core->hosts[slot];
 	if (msg->blank && (!host->beat_known || !host->beat_blank))
 		for (size_t i = 0; i < core->n_hosts; i++)
-			core->hosts[i].beat_later = false;
+			core->hosts[i].beat_since_empty = false;
 	host->beat_known = true;
 	host->beat_synced = msg->synced;
 	host->beat_store_ok = msg->store_ok;
 	host->beat_blank = msg->blank;
-	host->beat_later = !msg->blank && msg->synced && msg->term == core->promised;
+	host->beat_since_empty = !msg->blank && msg->synced && msg->term == core->promised;
 	host->beat_term = msg->term;
 	host->beat_promised = msg->promised;
 	if (msg->from == core->settings.self) {
@@ -472,7 +472,7 @@ static bool term_is_held(const struct core *core)
 			continue;
 		total += host->config.votes;
 		if ((int)i == core->self || (host->present && host->daemon && host->beat_known &&
-						host->beat_later && host->beat_term == core->promised))
+						host->beat_since_empty && host->beat_term == core->promised))
 			votes += host->config.votes;
 	}
 	return core->two_node || votes * 2 > total;

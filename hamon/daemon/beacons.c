@@ -1,7 +1,7 @@
 /*
  * This host's beacons: a file with its nonce in every place where its instances' disks lie, by which the others prove that they
  * reach the same storage. All of them in every beacon_interval; a place that is new at once, and by itself: in a recovery one
- * comes with each instance, and a round of all takes a process for each place.
+ * comes with each instance, and a round of all takes a process for each place, or for some of one folder.
  */
 #include <stdio.h>
 #include <string.h>

@@ -22,7 +22,7 @@ static void host_walk(struct codec *c, struct core *core, struct host *host, siz
 	N(host->beat_synced);
 	N(host->beat_store_ok);
 	N(host->beat_blank);
-	N(host->beat_later);
+	N(host->beat_since_empty);
 	N(host->blank_told);
 	N(host->beat_term);
 	N(host->beat_promised);
