@@ -36,7 +36,7 @@ struct host {
 	bool beat_synced;
 	bool beat_store_ok;
 	bool beat_blank;
-	bool beat_since_empty;                 /* it has beaten, with a store of its own, since the last empty store turned up */
+	bool beat_since_empty;           /* it has beaten, with a store of its own, since the last empty store turned up */
 	uint64_t beat_term;
 	uint64_t beat_promised;
 	bool report_known;
